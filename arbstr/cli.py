@@ -1,0 +1,185 @@
+"""
+The C{arbstr} command: looks at a configuration without starting anything.
+
+The daemon itself is C{twistd arbstr}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from attrs import asdict, frozen
+
+from . import __version__
+from .config.load import ConfigError, Loaded, default_path, load_config
+from .config.model import ProviderSettings
+from .routing.catalog import Catalog
+
+_ANY = "(any)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    @param argv: the arguments after the command's name; C{None} for those of
+        the process.
+    @return: the exit code: 0, or 1 for a configuration that cannot be used.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        loaded = load_config(options.config or _found_path())
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.command == "check":
+        _check(loaded)
+    else:
+        _providers(loaded, as_json=options.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="arbstr",
+        description="Looks at arbstr's configuration.  The daemon is: twistd arbstr",
+    )
+    parser.add_argument("--version", action="version", version=f"arbstr {__version__}")
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument(
+        "--config",
+        metavar="FILE",
+        help="default: $ARBSTR_CONFIG, else etc/arbstr.yaml",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "check", parents=[config], help="say everything that is wrong with the file"
+    )
+    providers = commands.add_parser(
+        "providers", parents=[config], help="list providers, models, rates and keys"
+    )
+    providers.add_argument("--json", action="store_true", help="the same as JSON")
+    return parser
+
+
+def _found_path() -> str:
+    path = default_path(os.environ)
+    if path is None:
+        raise ConfigError(
+            ["expected --config FILE, ARBSTR_CONFIG or etc/arbstr.yaml, found none"]
+        )
+    return path
+
+
+def _check(loaded: Loaded) -> None:
+    config = loaded.config
+    models = Catalog(config.providers).models()
+    counts = (
+        _count(len(config.providers), "provider"),
+        _count(len(models), "model"),
+        _count(len(config.policies.rules), "policy", "policies"),
+    )
+    print(f"{loaded.path}: ok, {', '.join(counts)}")
+    for name, source in loaded.key_sources.items():
+        print(f"  key of {name}: {source}")
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+@frozen
+class _Model:
+    """
+    A model's rates at one provider, in sats per 1,000,000 tokens and sats per
+    request.
+    """
+
+    name: str
+    upstream: str
+    input_rate: float
+    output_rate: float
+    cached_input_rate: float
+    base_fee: float
+
+
+@frozen
+class _Provider:
+    """
+    What is shown of a provider.
+    """
+
+    name: str
+    kind: str
+    url: str | None
+    tier: str
+    key: str
+    models: list[_Model]
+
+
+def _providers(loaded: Loaded, *, as_json: bool) -> None:
+    providers = [
+        _describe(provider, loaded.key_sources[provider.name])
+        for provider in loaded.config.providers
+    ]
+    if as_json:
+        print(json.dumps([asdict(provider) for provider in providers], indent=2))
+    else:
+        print(_table(providers))
+
+
+def _describe(provider: ProviderSettings, key: str) -> _Provider:
+    catalog = Catalog([provider])
+    offers = [
+        offer for model in catalog.models() or [_ANY] for offer in catalog.offers(model)
+    ]
+    return _Provider(
+        name=provider.name,
+        kind=provider.kind,
+        url=provider.url,
+        tier=provider.tier,
+        key=key,
+        models=[
+            _Model(
+                name=offer.model,
+                upstream=offer.upstream_model,
+                input_rate=offer.rates.input,
+                output_rate=offer.rates.output,
+                cached_input_rate=offer.rates.cached_input,
+                base_fee=offer.rates.base_fee,
+            )
+            for offer in offers
+        ],
+    )
+
+
+_HEADINGS = ("NAME", "KIND", "TIER", "URL", "KEY", "MODEL", "INPUT", "OUTPUT", "FEE")
+
+
+def _table(providers: Sequence[_Provider]) -> str:
+    """
+    A line for every model; a provider's own columns stand in its first one.
+    """
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    for provider in providers:
+        own: tuple[str, ...] = (
+            provider.name,
+            provider.kind,
+            provider.tier,
+            provider.url or "-",
+            provider.key,
+        )
+        for model in provider.models:
+            rates = (model.input_rate, model.output_rate, model.base_fee)
+            rows.append((*own, model.name, *(f"{rate:.10g}" for rate in rates)))
+            own = ("",) * len(own)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,252 @@
+"""
+The loop over candidates: permits, attempts, back-off, deadline.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from arbstr.circuit.permit import AllCircuitsOpen, Permit
+from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.config.model import RetrySettings, StreamingSettings
+from arbstr.errors import circuits_open, over_limit
+from arbstr.exchange import Exchange
+from arbstr.routing.plan import Candidate, Plan
+from arbstr.tries import Tries
+from arbstr.upstream.client import Call, Opened, ProviderClient
+from arbstr.upstream.failures import AttemptFailed, Reply
+from arbstr.upstream.relay import Downstream, Relay
+from arbstr.upstream.stream import ChatStream
+from arbstr.upstream.usage import answer_chars, read_usage
+
+_EVENT_STREAM = "text/event-stream"
+
+
+class Dispatcher:
+    """
+    Gets an answer for a request from the first candidate that has one.
+
+    @param jitter: a random number in 0…1, for the back-off.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        client: ProviderClient,
+        circuits: CircuitBreakerRegistry,
+        retry: RetrySettings,
+        streaming: StreamingSettings,
+        clock: IReactorTime,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._client = client
+        self._circuits = circuits
+        self._retry = retry
+        self._streaming = streaming
+        self._clock = clock
+        self._jitter = jitter
+        self._load: Counter[str] = Counter()
+
+    async def run(
+        self, plan: Plan, call: Call, exchange: Exchange, downstream: Downstream
+    ) -> Reply | None:
+        """
+        Try candidates until one answers.  Cancelling this cancels whatever is
+        going on: an attempt, a back-off, the wait for a permit.
+
+        @return: the whole answer; C{None} if it was streamed, to its end.
+        @raise ApiError: nobody answered, the provider refused the client's
+            request, or a stream broke off.
+        """
+        tries = Tries(
+            order=plan.candidates,
+            deadline=exchange.accepted + self._retry.total_seconds,
+            most=self._most_attempts(call),
+        )
+        while True:
+            try:
+                candidate, permit = await self._next(plan, tries)
+            except AllCircuitsOpen as closed:
+                if tries.any_failed:
+                    raise tries.verdict(self._clock.seconds()) from None
+                wait = closed.retry_at - self._clock.seconds()
+                raise circuits_open(plan.model, wait) from None
+            tries.made += 1
+            with permit, self._one_more(candidate.name):
+                try:
+                    return await self._attempt(
+                        candidate, permit, call, exchange, downstream, tries.deadline
+                    )
+                except AttemptFailed as failure:
+                    self._settle(candidate, permit, failure, exchange, tries)
+            if tries.is_over(self._clock.seconds()):
+                raise tries.verdict(self._clock.seconds())
+
+    def _most_attempts(self, call: Call) -> int:
+        if call.request.stream and not self._streaming.failover:
+            return 1
+        return self._retry.max_attempts
+
+    async def _next(self, plan: Plan, tries: Tries) -> tuple[Candidate, Permit]:
+        """
+        Whose turn it is, with the permit to try.
+
+        @raise AllCircuitsOpen: nobody's.
+        @raise ApiError: there is no time left to wait for anybody.
+        """
+        untried = tries.untried()
+        if untried:
+            try:
+                return await self._acquire(untried, plan, tries)
+            except AllCircuitsOpen:
+                if len(tries.open_to_any()) == len(untried):
+                    raise
+        delays = self._retry.backoff_seconds
+        delay = delays[min(tries.comebacks, len(delays) - 1)]
+        delay *= 1 - self._jitter() / 2
+        if self._left(tries.deadline) <= delay:
+            raise tries.out_of_time()
+        tries.comebacks += 1
+        await deferLater(self._clock, delay)
+        return await self._acquire(tries.open_to_any(), plan, tries)
+
+    async def _acquire(
+        self, candidates: list[Candidate], plan: Plan, tries: Tries
+    ) -> tuple[Candidate, Permit]:
+        free = [each for each in candidates if not self._is_full(each)]
+        if not free:
+            if tries.any_failed:
+                raise tries.verdict(self._clock.seconds())
+            raise over_limit(
+                f"Every provider of model '{plan.model}' has as many requests in "
+                "flight as its max_in_flight allows",
+                retry_after=1,
+            )
+        return await self._circuits.acquire_first(
+            free, plan.model, timeout=self._left(tries.deadline)
+        )
+
+    @contextmanager
+    def _one_more(self, name: str) -> Iterator[None]:
+        self._load[name] += 1
+        try:
+            yield
+        finally:
+            self._load[name] -= 1
+
+    def _is_full(self, candidate: Candidate) -> bool:
+        return self._load[candidate.name] >= candidate.provider.max_in_flight
+
+    async def _attempt(
+        self,
+        candidate: Candidate,
+        permit: Permit,
+        call: Call,
+        exchange: Exchange,
+        downstream: Downstream,
+        deadline: float,
+    ) -> Reply | None:
+        with exchange.attempt(candidate):
+            opened = await self._client.send(candidate, call, self._left(deadline))
+            exchange.head = opened.head
+            if call.request.stream and _is_event_stream(opened):
+                permit.success()
+                await self._relay(opened, call, exchange, downstream)
+                permit.stream_completed()
+                return None
+            reply = await self._client.read(opened, self._left(deadline))
+            permit.success()
+            exchange.saw(read_usage(reply.json.get("usage")), answer_chars(reply.json))
+            return reply
+
+    async def _relay(
+        self, opened: Opened, call: Call, exchange: Exchange, downstream: Downstream
+    ) -> None:
+        def facts() -> dict[str, object]:
+            exchange.saw(stream.usage, stream.output_chars)
+            return exchange.facts()
+
+        stream = ChatStream(usage_wanted=call.request.usage_wanted, facts=facts)
+        exchange.stream = stream
+        relay = Relay(
+            stream,
+            downstream,
+            self._clock,
+            self._client.limits(opened),
+            exchange.content_started,
+        )
+        opened.response.deliverBody(relay)
+        try:
+            await relay.finished
+        except AttemptFailed as failure:
+            failure.content_sent = relay.content_sent
+            raise
+        finally:
+            exchange.saw(stream.usage, stream.output_chars)
+            if stream.dropped:
+                self._log.warn(
+                    "{provider} sent {count} stream events that no client could read",
+                    provider=exchange.candidate and exchange.candidate.name,
+                    count=stream.dropped,
+                )
+
+    def _settle(
+        self,
+        candidate: Candidate,
+        permit: Permit,
+        failure: AttemptFailed,
+        exchange: Exchange,
+        tries: Tries,
+    ) -> None:
+        """
+        Tell the breaker, at most once in a request for each provider.
+        """
+        name = candidate.name
+        tries.failed(candidate, failure)
+        self._log.warn(
+            "{provider} failed ({kind}): {message}",
+            provider=name,
+            kind=failure.kind,
+            message=failure.message,
+        )
+        if failure.kind == "4xx":
+            permit.inconclusive(failure.message)
+            return
+        charged = name in tries.charged and not permit.is_probe
+        tries.charged.add(name)
+        if permit.resolved:
+            if not charged:
+                permit.stream_failed(failure.kind, failure.message)
+        elif charged or self._was_cut_short(failure, exchange, tries):
+            permit.release()
+        else:
+            permit.failure(failure.kind, failure.message)
+
+    def _was_cut_short(
+        self, failure: AttemptFailed, exchange: Exchange, tries: Tries
+    ) -> bool:
+        """
+        Others had used up most of the time: that this one did not answer in
+        what was left says nothing about it.
+        """
+        now = self._clock.seconds()
+        if failure.kind != "timeout" or not tries.time_is_up(now):
+            return False
+        had = now - exchange.attempts[-1].started
+        return had < self._retry.total_seconds / 2
+
+    def _left(self, deadline: float) -> float:
+        return max(0.0, deadline - self._clock.seconds())
+
+
+def _is_event_stream(opened: Opened) -> bool:
+    kind = opened.head.content_type.partition(";")[0]
+    return kind.strip().lower() == _EVENT_STREAM

@@ -1,0 +1,115 @@
+"""
+The log: as text for people or as JSON for programs, one line an event, with
+the id of the request that it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+)
+
+from arbstr.config.model import LoggingSettings
+from arbstr.redact import escape
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+@contextmanager
+def request_context(request_id: str) -> Iterator[None]:
+    """
+    What is logged inside, by the same coroutine, belongs to this request.
+    """
+    token = _request_id.set(request_id)
+    try:
+        yield
+    finally:
+        _request_id.reset(token)
+
+
+def make_observer(settings: LoggingSettings, out: IO[Any]) -> ILogObserver:
+    """
+    The observer that the configuration asks for.
+    """
+    formats = {"text": format_text, "json": format_json}
+    predicate = LogLevelFilterPredicate(LogLevel.lookupByName(settings.level))
+    return FilteringLogObserver(
+        FileLogObserver(out, formats[settings.format]), [predicate]
+    )
+
+
+def format_text(event: LogEvent) -> str | None:
+    """
+    C{2026-11-22T10:00:00.123Z info dispatch [request id] message}.
+    """
+    message = formatEvent(event)
+    if not message and "log_failure" not in event:
+        return None
+    request_id = _id_of(event)
+    parts = [
+        _timestamp(event),
+        _level(event),
+        str(event.get("log_namespace", "-")).removeprefix("arbstr."),
+        *([f"[{request_id}]"] if request_id else []),
+        escape(message),
+    ]
+    # Indented, since what an exception says may look like a line of the log.
+    traceback = [f"  {escape(line)}" for line in _traceback(event).splitlines()]
+    return "\n".join([" ".join(parts), *traceback]) + "\n"
+
+
+def format_json(event: LogEvent) -> str | None:
+    """
+    One JSON object a line: C{time}, C{level}, C{logger}, C{request_id},
+    C{message}, and C{request} for the row of a request, C{traceback} for a
+    failure.
+    """
+    message = formatEvent(event)
+    if not message and "log_failure" not in event:
+        return None
+    line: dict[str, object] = {
+        "time": _timestamp(event),
+        "level": _level(event),
+        "logger": event.get("log_namespace"),
+        "request_id": _id_of(event),
+        "message": message,
+    }
+    if "row" in event:
+        line["request"] = event["row"]
+    traceback = _traceback(event)
+    if traceback:
+        line["traceback"] = traceback
+    return json.dumps(line, default=str) + "\n"
+
+
+def _id_of(event: LogEvent) -> str | None:
+    return event.get("request_id") or _request_id.get()
+
+
+def _timestamp(event: LogEvent) -> str:
+    when = datetime.fromtimestamp(event.get("log_time", 0), UTC)
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _level(event: LogEvent) -> str:
+    level = event.get("log_level")
+    return "info" if level is None else str(level.name)
+
+
+def _traceback(event: LogEvent) -> str:
+    if "log_failure" not in event:
+        return ""
+    return str(event["log_failure"].getTraceback()).rstrip("\n")

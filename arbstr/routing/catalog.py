@@ -1,0 +1,99 @@
+"""
+Who serves which model, under which name and at what price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from arbstr.config.model import ModelSettings, ProviderSettings
+
+from .money import Rates
+
+
+@frozen
+class Offer:
+    """
+    One model at one provider.
+
+    @ivar model: the public name, which clients use.
+    @ivar upstream_model: the provider's own id for it.
+    """
+
+    provider: ProviderSettings
+    model: str
+    upstream_model: str
+    rates: Rates
+
+    @property
+    def name(self) -> str:
+        """
+        The provider's name.
+        """
+        return self.provider.name
+
+
+class Catalog:
+    """
+    The offers of all providers, by model.
+    """
+
+    def __init__(self, providers: Iterable[ProviderSettings]) -> None:
+        self.providers = {provider.name: provider for provider in providers}
+        self._offers: dict[str, list[Offer]] = {}
+        self._serve_any: list[ProviderSettings] = []
+        for provider in self.providers.values():
+            for model in provider.models:
+                offer = Offer(
+                    provider=provider,
+                    model=model.name,
+                    upstream_model=model.upstream or model.name,
+                    rates=_rates(provider, model),
+                )
+                self._offers.setdefault(model.name, []).append(offer)
+            if not provider.models:
+                self._serve_any.append(provider)
+
+    def models(self) -> list[str]:
+        """
+        The models that some provider lists, sorted.
+        """
+        return sorted(self._offers)
+
+    def offers(self, model: str) -> list[Offer]:
+        """
+        Every provider's offer of a model: those that list it, and those that
+        list none and so take any.
+        """
+        return self._offers.get(model, []) + [
+            Offer(provider, model, model, _rates(provider, ModelSettings(name=model)))
+            for provider in self._serve_any
+        ]
+
+
+def _rates(provider: ProviderSettings, model: ModelSettings) -> Rates:
+    """
+    The model's own rates where it has some, else the provider's.
+
+    A provider's cached rate goes with its input rate: a model with an input
+    rate of its own and no cached rate charges the same for both.
+    """
+    input_rate = _first(model.input_rate, provider.input_rate, 0.0)
+    if model.cached_input_rate is not None:
+        cached = model.cached_input_rate
+    elif model.input_rate is None and provider.cached_input_rate is not None:
+        cached = provider.cached_input_rate
+    else:
+        cached = input_rate
+    return Rates(
+        input=input_rate,
+        output=_first(model.output_rate, provider.output_rate, 0.0),
+        cached_input=cached,
+        base_fee=_first(model.base_fee, provider.base_fee),
+    )
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)

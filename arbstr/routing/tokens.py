@@ -1,0 +1,40 @@
+"""
+Estimates of token counts, made without a tokenizer: its tables would have to
+be fetched, and its time would be spent on the reactor.
+"""
+
+from __future__ import annotations
+
+CHARS_PER_TOKEN = 4
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_IMAGE = 1000
+
+_OUTPUT_PER_INPUT = 3
+_LEAST_OUTPUT = 64
+_MOST_OUTPUT = 1024
+
+
+def estimate_text(chars: int) -> int:
+    """
+    Tokens in so many characters of text: at least 1.
+    """
+    return max(1, -(-chars // CHARS_PER_TOKEN))
+
+
+def estimate_input(chars: int, messages: int, images: int) -> int:
+    """
+    Tokens in a prompt.
+    """
+    return (
+        estimate_text(chars) + messages * TOKENS_PER_MESSAGE + images * TOKENS_PER_IMAGE
+    )
+
+
+def expected_output(input_tokens: int, cap: int | None, choices: int = 1) -> int:
+    """
+    Tokens that an answer is expected to have while nothing better is known:
+    three times the prompt, from 64 to 1024, never more than the request's own
+    cap, for each of the choices that it asks for.
+    """
+    guess = min(max(_OUTPUT_PER_INPUT * input_tokens, _LEAST_OUTPUT), _MOST_OUTPUT)
+    return (guess if cap is None else min(guess, cap)) * choices

@@ -1,0 +1,218 @@
+"""
+Builds the daemon from a configuration, starts it, and drains it.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import ILogObserver, Logger
+from twisted.web.iweb import IPolicyForHTTPS
+from twisted.web.server import Site
+
+from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.clock import MonotonicClock
+from arbstr.config.model import Config
+from arbstr.dispatch import Dispatcher
+from arbstr.ledger.writer import Ledger, LogLedger
+from arbstr.routing.router import Router
+from arbstr.upstream.agent import Connections
+from arbstr.upstream.client import ProviderClient
+from arbstr.upstream.mock import MockProvider
+from arbstr.web.app import WebApp
+from arbstr.web.chat import Chat
+from arbstr.web.clients import Clients
+from arbstr.web.guard import Guard
+from arbstr.web.inflight import InFlight
+from arbstr.web.listening import Listening
+from arbstr.web.site import make_site
+from arbstr.web.status import Status
+
+# After the grace, clients still have to be told that their answers end here.
+_LEAST_SECONDS_TO_SEND = 1
+
+
+@frozen
+class Daemon:
+    """
+    The parts of a running daemon that something outlives a request for.
+    """
+
+    site: Site
+    guard: Guard
+    in_flight: InFlight
+    circuits: CircuitBreakerRegistry
+    connections: Connections
+    ledger: Ledger
+
+
+def build(
+    config: Config,
+    reactor: Any,
+    clock: IReactorTime,
+    ledger: Ledger | None = None,
+    tls_policy: IPolicyForHTTPS | None = None,
+) -> Daemon:
+    """
+    Put the parts together.  Nothing is opened yet.
+
+    @param config: every provider in it has a URL.
+    @param reactor: connects to providers.
+    @param clock: all intervals are measured by it.
+    @param ledger: where rows go; by default to the log.
+    @param tls_policy: which of the providers' certificates are trusted; by
+        default those that the platform trusts.
+    """
+    router = Router(config)
+    circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
+    connections = Connections(reactor, tls_policy)
+    dispatcher = Dispatcher(
+        ProviderClient(connections, clock),
+        circuits,
+        config.retry,
+        config.streaming,
+        clock,
+    )
+    ledger = ledger or LogLedger(config.logging.log_requests)
+    in_flight = InFlight(clock)
+    web = WebApp(
+        Chat(router, dispatcher, ledger, in_flight, clock),
+        Status(router.catalog, circuits, int(time.time())),
+    )
+    guard = Guard(web.app.resource(), config.server, in_flight, clock)
+    return Daemon(
+        site=make_site(guard, config.server.max_body_bytes),
+        guard=guard,
+        in_flight=in_flight,
+        circuits=circuits,
+        connections=connections,
+        ledger=ledger,
+    )
+
+
+class ArbstrService(MultiService):
+    """
+    The daemon as twistd knows it.
+
+    @ivar config: what it was built from.
+    @param log_observer: becomes the application's own, unless twistd's
+        command line names another.
+    @param build: puts the parts together.
+    """
+
+    _log = Logger()
+    _daemon: Daemon
+    _clients: Clients
+    _listening: Listening
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        log_observer: ILogObserver | None = None,
+        build: Callable[[Config, Any, IReactorTime], Daemon] = build,
+    ) -> None:
+        MultiService.__init__(self)
+        self.config = config
+        self._reactor = reactor
+        self._clock = MonotonicClock(reactor)
+        self._log_observer = log_observer
+        self._build = build
+        self._mocks: list[MockProvider] = []
+        self._ending = False
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Become part of twistd's application.
+        """
+        MultiService.setServiceParent(self, parent)
+        if self._log_observer is not None:
+            parent.setComponent(ILogObserver, self._log_observer)
+
+    def privilegedStartService(self) -> None:
+        """
+        Put everything together, and listen.
+
+        @raise CannotListen: an address cannot be listened on.
+        """
+        config = self._start_mocks()
+        self._daemon = self._build(config, self._reactor, self._clock)
+        self._clients = Clients(self._daemon.site, self._clock)
+        self._listening = Listening(config.server.listen, self._clients, self._reactor)
+        self.addService(self._listening)  # type: ignore[no-untyped-call]
+        MultiService.privilegedStartService(self)
+
+    def startService(self) -> None:
+        """
+        Serve.
+        """
+        MultiService.startService(self)
+        self._reactor.callWhenRunning(self._serving)
+
+    def terminate(self) -> None:
+        """
+        End the process after a drain.  Asked again, cut short what is in
+        flight; asked once more, cut off clients that take their time.
+        """
+        if not self._ending:
+            self._ending = True
+            self._reactor.stop()
+        elif not self._daemon.in_flight.cancel():
+            self._clients.cut()
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Drain: take nothing new, listen no more, let what is in flight finish
+        or cut it short after the grace, and only then close what it used.
+        """
+        return Deferred.fromCoroutine(self._drain())
+
+    async def _drain(self) -> None:
+        daemon = self._daemon
+        grace = self.config.server.shutdown_grace_seconds
+        deadline = self._clock.seconds() + grace
+        daemon.guard.close()
+        await MultiService.stopService(self)
+        self._log.info("Draining {count} requests", count=len(daemon.in_flight))
+        await daemon.in_flight.drain(grace)
+        left = deadline - self._clock.seconds()
+        await self._clients.close(max(left, _LEAST_SECONDS_TO_SEND))
+        await daemon.connections.close()
+        await daemon.ledger.drain()
+        await gatherResults([mock.stop() for mock in self._mocks])
+
+    def _serving(self) -> None:
+        # With the reactor's own handlers twistd would, after the drain, die of
+        # the signal, and a second one would be an error.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
+        self._log.info(
+            "Serving on {addresses} for {count} providers",
+            addresses=self._listening.addresses(),
+            count=len(self.config.providers),
+        )
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self.terminate)
+
+    def _start_mocks(self) -> Config:
+        """
+        Start the mock providers.
+
+        @return: the configuration with their URLs in it.
+        """
+        providers = []
+        for provider in self.config.providers:
+            if provider.kind == "mock":
+                mock = MockProvider(provider, self._reactor)
+                self._mocks.append(mock)
+                provider = provider.model_copy(update={"url": mock.start()})
+            providers.append(provider)
+        return self.config.model_copy(update={"providers": tuple(providers)})

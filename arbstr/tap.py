@@ -1,0 +1,99 @@
+"""
+C{twistd arbstr}: the command line of the daemon.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+from pydantic import ValidationError
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.logger import ILogObserver
+from twisted.python import usage
+from twisted.python.logfile import LogFile
+
+from arbstr.config.builtin import builtin_config
+from arbstr.config.load import ConfigError, default_path, load_config
+from arbstr.config.model import Config, LoggingSettings, ServerSettings
+
+from .logs import make_observer
+from .service import ArbstrService
+
+
+class Options(usage.Options):
+    """
+    What C{twistd arbstr} takes.
+    """
+
+    synopsis = "[--config FILE] [--listen ENDPOINT] [--mock]"
+    optParameters = (
+        ("config", "c", None, "default: $ARBSTR_CONFIG, else etc/arbstr.yaml"),
+        ("listen", "l", None, "HOST:PORT or a Twisted endpoint, over the file's"),
+    )
+    optFlags = (("mock", "m", "use no file: two built-in providers, no keys"),)
+
+
+def makeService(options: Options) -> IService:
+    """
+    The daemon that the command line asks for.
+
+    @raise SystemExit: with everything that is wrong with the configuration.
+    """
+    try:
+        config = _configure(options)
+    except ConfigError as error:
+        sys.exit(str(error))
+    observer = _observer(config.logging, options.parent or {})
+    return ArbstrService(config, reactor, observer)
+
+
+def _configure(options: Options) -> Config:
+    if options["mock"]:
+        if options["config"]:
+            raise ConfigError(["expected --mock or --config, found both"])
+        config = builtin_config()
+    else:
+        path = options["config"] or default_path()
+        if path is None:
+            raise ConfigError(
+                [
+                    "expected --config FILE, ARBSTR_CONFIG, etc/arbstr.yaml or "
+                    "--mock, found none"
+                ]
+            )
+        loaded = load_config(path)
+        for warning in loaded.warnings:
+            print(warning, file=sys.stderr)
+        config = loaded.config
+    return _listen_on(options["listen"], config) if options["listen"] else config
+
+
+def _listen_on(description: str, config: Config) -> Config:
+    try:
+        server = ServerSettings.model_validate(
+            config.server.model_dump() | {"listen": description}
+        )
+    except ValidationError as error:
+        wrong = "; ".join(
+            each["msg"].removeprefix("Value error, ") for each in error.errors()
+        )
+        raise ConfigError([f"--listen: {wrong}"]) from None
+    return config.model_copy(update={"server": server})
+
+
+def _observer(
+    settings: LoggingSettings, twistd: Mapping[str, Any]
+) -> ILogObserver | None:
+    """
+    Our own log, written to where twistd would have written its own.
+    """
+    if twistd.get("syslog") or twistd.get("logger"):
+        return None
+    path = twistd.get("logfile")
+    if not path:
+        path = "-" if twistd.get("nodaemon") else "twistd.log"
+    out: IO[Any] = sys.stdout if path == "-" else LogFile.fromFullPath(path)
+    return make_observer(settings, out)

@@ -1,0 +1,299 @@
+"""
+One attempt at one provider: what is sent, how long it may take, and how its
+outcome is to be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field, frozen
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet import error
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+from arbstr import __version__
+from arbstr.redact import redact
+from arbstr.routing.plan import Candidate
+
+from .agent import Connections, EncodedResponse, discard
+from .body import BodyLimits, Collector
+from .failures import AttemptFailed, Head, Reply, describe, parse_json, read_error
+from .wire import ChatRequest
+
+USER_AGENT = f"arbstr/{__version__}"
+
+_LARGEST_JSON = 32 * 1024 * 1024
+_LARGEST_ERROR = 64 * 1024
+_REQUEST_IDS = ("x-request-id", "x-routstr-request-id", "x-generation-id")
+
+
+@frozen
+class Call:
+    """
+    What is sent for one request, whichever provider it goes to.
+
+    @ivar path: below the provider's base URL.
+    @ivar headers: those of the client's headers that providers may see.
+    """
+
+    request: ChatRequest
+    request_id: str
+    headers: Mapping[str, str]
+    path: str = "/chat/completions"
+
+
+@frozen
+class Opened:
+    """
+    A provider's 2xx response whose body has not been read.
+
+    @ivar deadline: the clock's time when the attempt has lasted long enough.
+    """
+
+    head: Head
+    deadline: float
+    idle: float
+    response: IResponse = field(repr=False)
+
+
+@implementer(IBodyProducer)
+@define
+class _Bytes:
+    """
+    A request's body.  It is in memory as it is: it is written at once.
+    """
+
+    _data: bytes = field(repr=False)
+
+    @property
+    def length(self) -> int:
+        """
+        How many bytes there are.
+        """
+        return len(self._data)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """
+        See L{IBodyProducer.startProducing}.
+        """
+        consumer.write(self._data)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """
+        There is nothing left to pause.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing left to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        There is nothing left to stop.
+        """
+
+
+class ProviderClient:
+    """
+    Sends requests to providers.
+    """
+
+    def __init__(self, connections: Connections, clock: IReactorTime) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    async def send(self, candidate: Candidate, call: Call, budget: float) -> Opened:
+        """
+        Send a request and wait for a 2xx response's headers.
+
+        @param budget: seconds that the request has left.
+        @raise AttemptFailed: anything else came, or nothing in time.
+        """
+        provider = candidate.provider
+        timeouts = provider.timeouts
+        started = self._clock.seconds()
+        body = call.request.encode(
+            candidate.offer.upstream_model, routstr=provider.kind == "routstr"
+        )
+        sending = self._connections.client(timeouts.connect).post(
+            f"{provider.url}{call.path}",
+            data=_Bytes(body),
+            headers=_request_headers(candidate, call),
+            allow_redirects=False,
+            unbuffered=True,
+        )
+        limit = max(0.0, min(timeouts.first_byte, timeouts.total, budget))
+        sending.addTimeout(limit, self._clock, _no_answer)
+        try:
+            response = await sending
+        except Exception as reason:
+            raise _understand(reason) from None
+        opened = Opened(
+            head=_read_head(response),
+            deadline=started + timeouts.total,
+            idle=timeouts.idle,
+            response=response,
+        )
+        if not 200 <= opened.head.status <= 299:
+            raise await self._refused(opened, budget)
+        return opened
+
+    async def read(self, opened: Opened, budget: float) -> Reply:
+        """
+        Read a buffered answer.
+
+        @param budget: seconds that the request has left.
+        @raise AttemptFailed: it is not a whole JSON answer.
+        """
+        body = await self._collect(opened, budget, _LARGEST_JSON)
+        answer = parse_json(body)
+        if not isinstance(answer, dict):
+            raise AttemptFailed(
+                "protocol",
+                f"HTTP {opened.head.status} with a body that is not a JSON object",
+                status=opened.head.status,
+            )
+        if answer.get("error"):
+            message = redact(read_error(answer).message or "no message")
+            raise AttemptFailed(
+                "protocol",
+                f"HTTP {opened.head.status} with an error: {message}",
+                status=opened.head.status,
+            )
+        return Reply(opened.head, body, answer)
+
+    def limits(self, opened: Opened, budget: float | None = None) -> BodyLimits:
+        """
+        What the body of a response is held to.
+        """
+        left = opened.deadline - self._clock.seconds()
+        if budget is not None:
+            left = min(left, budget)
+        return BodyLimits(idle=opened.idle, total=max(0.0, left))
+
+    async def _collect(self, opened: Opened, budget: float, limit: int) -> bytes:
+        collector = Collector(self._clock, self.limits(opened, budget), limit)
+        opened.response.deliverBody(collector)
+        await collector.finished
+        return collector.body()
+
+    async def _refused(self, opened: Opened, budget: float) -> AttemptFailed:
+        """
+        What a response other than 2xx amounts to.
+        """
+        status = opened.head.status
+        if 300 <= status <= 399:
+            discard(opened.response)
+            return AttemptFailed(
+                "protocol", f"HTTP {status}: redirects are not followed", status=status
+            )
+        try:
+            body = await self._collect(opened, budget, _LARGEST_ERROR)
+        except AttemptFailed:
+            # The status alone says enough.
+            body = b""
+        reply = Reply(opened.head, body, parse_json(body))
+        return AttemptFailed(
+            "4xx" if 400 <= status <= 499 else "5xx",
+            describe(status, reply),
+            status=status,
+            reply=reply,
+        )
+
+
+def _request_headers(candidate: Candidate, call: Call) -> Headers:
+    headers = Headers({"User-Agent": [USER_AGENT]})
+    for name, value in call.headers.items():
+        headers.setRawHeaders(name, [value])
+    headers.setRawHeaders("Idempotency-Key", [call.request_id])
+    key = candidate.provider.api_key
+    if key is not None:
+        headers.setRawHeaders("Authorization", [f"Bearer {key.get_secret_value()}"])
+    return headers
+
+
+def _read_head(response: IResponse) -> Head:
+    def first(*names: str) -> str | None:
+        for name in names:
+            values = response.headers.getRawHeaders(name)
+            if values:
+                return str(values[0])
+        return None
+
+    return Head(
+        status=response.code,
+        content_type=first("content-type") or "",
+        retry_after=first("retry-after"),
+        processing_ms=first("openai-processing-ms"),
+        request_id=first(*_REQUEST_IDS),
+    )
+
+
+def _no_answer(_: object, seconds: float) -> None:
+    raise AttemptFailed("timeout", f"no answer within {seconds:g} seconds")
+
+
+def _understand(reason: Exception) -> Exception:
+    """
+    What went wrong before there was a response.
+
+    @return: an L{AttemptFailed}, or C{CancelledError} where it was us who gave
+        up: that says nothing about the provider.
+    """
+    if isinstance(reason, (AttemptFailed, CancelledError)):
+        return reason
+    causes = _causes(reason)
+    for cause in causes:
+        if isinstance(cause, CancelledError):
+            return CancelledError()
+    cause = causes[0]
+    text = redact(str(cause) or type(cause).__name__)
+    if isinstance(cause, EncodedResponse):
+        return AttemptFailed("protocol", f"answered with Content-Encoding: {text}")
+    if isinstance(cause, error.TimeoutError):
+        return AttemptFailed("timeout", "could not connect in time")
+    if isinstance(cause, SSL.Error):
+        return AttemptFailed("connect", f"TLS: {_tls_reasons(cause)}")
+    if isinstance(cause, VerificationError):
+        return AttemptFailed("connect", "TLS: the certificate is for another name")
+    if isinstance(cause, (error.ConnectError, error.ConnectionClosed, OSError)):
+        return AttemptFailed("connect", text)
+    if isinstance(cause, error.DNSLookupError):
+        return AttemptFailed("connect", f"DNS: {text}")
+    return AttemptFailed("protocol", f"{type(cause).__name__}: {text}")
+
+
+def _causes(reason: Any) -> list[Any]:
+    """
+    What a wrapping exception of twisted.web wraps, innermost.
+    """
+    if not isinstance(
+        reason, (ResponseFailed, ResponseNeverReceived, RequestTransmissionFailed)
+    ):
+        return [reason]
+    found: list[Any] = []
+    for failure in reason.reasons:
+        found += _causes(failure.value if isinstance(failure, Failure) else failure)
+    return found or [reason]
+
+
+def _tls_reasons(cause: SSL.Error) -> str:
+    reasons = cause.args[0] if cause.args else ()
+    if isinstance(reasons, (list, tuple)):
+        return "; ".join(str(entry[-1]) for entry in reasons) or "failed"
+    return str(reasons)

@@ -1,0 +1,183 @@
+"""
+The members of a JSON object, each with its place in the text, so that some can
+be changed and every other stay as it was written: its numbers, its spaces, its
+order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from arbstr.errors import ApiError, bad_request
+
+_MAX_DEPTH = 64
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+@frozen
+class Member:
+    """
+    One C{"key": value} of the outermost object: from C{start} to C{end} in the
+    text.
+    """
+
+    key: str
+    value: Any
+    start: int
+    value_start: int
+    end: int
+
+
+def parse_object(body: bytes) -> tuple[str, tuple[Member, ...]]:
+    """
+    Read a request's body.
+
+    @return: the text that it is, and the members of the object in it.
+    @raise ApiError: it is not UTF-8, not JSON, not an object, or nests deeper
+        than 64 levels.
+    """
+    text = _decode(body)
+    try:
+        members = read_members(text)
+    except RecursionError:
+        raise _too_deep() from None
+    except json.JSONDecodeError as error:
+        raise bad_request(f"The body is not valid JSON: {error}") from None
+    except ValueError as error:
+        raise bad_request(f"The body is not valid JSON: {_plain(error)}") from None
+    for member in members:
+        _check_depth(member.value)
+    return text, members
+
+
+def read_members(text: str) -> tuple[Member, ...]:
+    """
+    The members of the JSON object that a text is.
+
+    @raise ValueError: it is not JSON.
+    @raise ApiError: it is JSON, but not an object.
+    """
+    return tuple(_read_object(text))
+
+
+def rewrite(
+    text: str,
+    members: Sequence[Member],
+    changes: Mapping[str, str],
+    removed: Collection[str] = (),
+) -> str:
+    """
+    The object with some members changed, added or removed, and every other as
+    it stood.
+
+    @param text: what the members were read from.
+    @param changes: by key, the JSON text of the new value.
+    """
+    written = [
+        _write(member.key, changes[member.key])
+        if member.key in changes
+        else text[member.start : member.end]
+        for member in members
+        if member.key not in removed
+    ]
+    known = {member.key for member in members}
+    written += [_write(key, changes[key]) for key in changes if key not in known]
+    return "{" + ",".join(written) + "}"
+
+
+def _write(key: str, value: str) -> str:
+    return f"{json.dumps(key)}:{value}"
+
+
+def _plain(error: ValueError) -> str:
+    message = str(error)
+    return "a number has too many digits" if "digits" in message else message
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise bad_request(
+            f"The body is not UTF-8: invalid byte at offset {error.start}"
+        ) from None
+
+
+def _read_object(text: str) -> Iterator[Member]:
+    """
+    The members of the object that the text is, each with its place in it.
+
+    @raise ValueError: the text is not JSON.
+    @raise ApiError: it is JSON, but not an object.
+    """
+
+    def skip(position: int) -> int:
+        found = _SPACE.match(text, position)
+        return position if found is None else found.end()
+
+    def expect(characters: str, position: int) -> str:
+        character = text[position : position + 1]
+        if not character or character not in characters:
+            wanted = " or ".join(f"'{each}'" for each in characters)
+            raise json.JSONDecodeError(f"Expecting {wanted}", text, position)
+        return character
+
+    position = skip(0)
+    if text[position : position + 1] not in ("{", ""):
+        _DECODER.decode(text)
+        raise bad_request("The body: expected a JSON object, found another value")
+    expect("{", position)
+    position = skip(position + 1)
+    if text[position : position + 1] == "}":
+        separator = "}"
+    else:
+        separator = ","
+        position -= 1
+    while separator == ",":
+        start = skip(position + 1)
+        expect('"', start)
+        key, position = _DECODER.raw_decode(text, start)
+        position = skip(position)
+        expect(":", position)
+        value_start = skip(position + 1)
+        value, end = _DECODER.raw_decode(text, value_start)
+        yield Member(key, value, start, value_start, end)
+        position = skip(end)
+        separator = expect(",}", position)
+    position = skip(position + 1)
+    if position != len(text):
+        raise json.JSONDecodeError("Extra data", text, position)
+
+
+def _check_depth(value: Any) -> None:
+    """
+    @raise ApiError: the value nests deeper than the limit, the outermost
+        object counted.
+    """
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [each for each in level if isinstance(each, (dict, list))]
+        if not level:
+            return
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    raise _too_deep()
+
+
+def _too_deep() -> ApiError:
+    return bad_request(f"The body is nested deeper than {_MAX_DEPTH} levels")

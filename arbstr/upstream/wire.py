@@ -1,0 +1,222 @@
+"""
+The OpenAI vocabulary: what a chat completion request says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from arbstr.errors import ApiError, bad_request
+from arbstr.routing.tokens import estimate_input
+
+from .members import Member, parse_object, read_members, rewrite
+
+_IMAGES = ("image_url", "input_image", "image")
+# More than any server grants, and few enough to reckon with.
+_MOST_CHOICES = 65_536
+# Parts of a request that the model reads besides the messages.
+_SCHEMAS = ("tools", "functions", "response_format")
+
+
+@frozen
+class ChatRequest:
+    """
+    A validated view of a chat completion request.  Fields that it does not
+    know are none of its business; the original bytes are kept.
+
+    @ivar body: the request as it came.
+    @ivar stream: whether the answer is to be streamed.
+    @ivar usage_wanted: whether the client asked for usage in the stream.
+    @ivar output_cap: the limit on output tokens, if there is one.
+    @ivar choices: how many answers are asked for.
+    """
+
+    body: bytes = field(repr=False)
+    model: str
+    stream: bool
+    usage_wanted: bool
+    output_cap: int | None
+    choices: int
+    input_tokens: int
+    last_user_text: str = field(repr=False)
+    _text: str = field(repr=False)
+    _members: tuple[Member, ...] = field(repr=False)
+
+    @classmethod
+    def parse(cls, body: bytes) -> ChatRequest:
+        """
+        Read a request.
+
+        @raise ApiError: it is not JSON, or a field is missing or of the wrong
+            type; the error names the field.
+        """
+        text, members = parse_object(body)
+        fields = {member.key: member.value for member in members}
+        if sum(member.key == "model" for member in members) > 1:
+            raise bad_request("'model' is given more than once", param="model")
+        model = fields.get("model")
+        if not isinstance(model, str) or not model:
+            raise _wrong("model", "a non-empty string", fields)
+        messages = _messages(fields)
+        options = _optional(fields, "stream_options", dict, "an object") or {}
+        schemas = sum(
+            member.end - member.value_start
+            for member in members
+            if member.key in _SCHEMAS
+        )
+        chars, images = _measure(messages)
+        return cls(
+            body=body,
+            model=model,
+            stream=bool(_optional(fields, "stream", bool, "a boolean")),
+            usage_wanted=options.get("include_usage") is True,
+            output_cap=_output_cap(fields),
+            choices=_choices(fields),
+            input_tokens=estimate_input(chars + schemas, len(messages), images),
+            last_user_text=_last_user_text(messages),
+            text=text,
+            members=members,
+        )
+
+    def encode(self, upstream_model: str, *, routstr: bool = False) -> bytes:
+        """
+        The body for one provider: as it came if nothing has to change, else
+        with the members that change written anew and every other as it stood.
+
+        @param upstream_model: the provider's id for the model.
+        @param routstr: the provider is a Routstr node: they reserve the whole
+            context unless C{max_tokens} caps it, ignore
+            C{max_completion_tokens}, and refuse a C{max_tokens} of null.
+        """
+        changes: dict[str, str] = {}
+        if upstream_model != self.model:
+            changes["model"] = json.dumps(upstream_model)
+        if self.stream and not self.usage_wanted:
+            changes["stream_options"] = self._options_with_usage()
+        removed = set()
+        if routstr:
+            if self.output_cap is None and self._has("max_tokens"):
+                removed.add("max_tokens")
+            elif self.output_cap is not None and self._has("max_completion_tokens"):
+                removed.add("max_completion_tokens")
+                changes["max_tokens"] = str(self.output_cap)
+        if not changes and not removed:
+            return self.body
+        return rewrite(self._text, self._members, changes, removed).encode()
+
+    def _options_with_usage(self) -> str:
+        options = self._last("stream_options")
+        if options is None or options.value is None:
+            given = "{}"
+        else:
+            given = self._text[options.value_start : options.end]
+        return rewrite(given, read_members(given), {"include_usage": "true"})
+
+    def _has(self, key: str) -> bool:
+        return self._last(key) is not None
+
+    def _last(self, key: str) -> Member | None:
+        found = (each for each in reversed(self._members) if each.key == key)
+        return next(found, None)
+
+
+def _wrong(name: str, expected: str, fields: Mapping[str, Any]) -> ApiError:
+    if name not in fields:
+        return bad_request(f"'{name}' is missing, expected {expected}", param=name)
+    found = _KINDS.get(type(fields[name]), "an unexpected value")
+    return bad_request(f"'{name}': expected {expected}, found {found}", param=name)
+
+
+_KINDS: Mapping[type, str] = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+
+def _optional(fields: Mapping[str, Any], name: str, wanted: type, expected: str) -> Any:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, wanted):
+        raise _wrong(name, f"{expected} or null", fields)
+    return value
+
+
+def _positive(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(name, "an integer or null", fields)
+    if value < 1:
+        raise bad_request(f"'{name}': expected at least 1, found {value}", param=name)
+    return value
+
+
+def _output_cap(fields: Mapping[str, Any]) -> int | None:
+    newer = _positive(fields, "max_completion_tokens")
+    older = _positive(fields, "max_tokens")
+    return older if newer is None else newer
+
+
+def _choices(fields: Mapping[str, Any]) -> int:
+    choices = _positive(fields, "n") or 1
+    if choices > _MOST_CHOICES:
+        raise bad_request(f"'n': expected at most {_MOST_CHOICES}", param="n")
+    return choices
+
+
+def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    messages = fields.get("messages")
+    if not isinstance(messages, list):
+        raise _wrong("messages", "an array", fields)
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if not isinstance(message, dict):
+            raise _wrong(where, "an object", {where: message})
+        content = message.get("content")
+        if content is not None and not isinstance(content, (str, list)):
+            where += ".content"
+            raise _wrong(where, "a string, an array or null", {where: content})
+    return messages
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message.get("content")
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for part in content:
+            text = part.get("text") if isinstance(part, dict) else None
+            if isinstance(text, str):
+                yield text
+
+
+def _measure(messages: list[dict[str, Any]]) -> tuple[int, int]:
+    """
+    How many characters of text and how many images there are.
+    """
+    chars = images = 0
+    for message in messages:
+        chars += sum(map(len, _texts(message)))
+        content = message.get("content")
+        if isinstance(content, list):
+            images += sum(
+                isinstance(part, dict) and part.get("type") in _IMAGES
+                for part in content
+            )
+    return chars, images
+
+
+def _last_user_text(messages: list[dict[str, Any]]) -> str:
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return "\n".join(_texts(message))
+    return ""

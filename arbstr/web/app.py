@@ -1,0 +1,114 @@
+"""
+The resource tree.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from arbstr.errors import (
+    ApiError,
+    bad_request,
+    method_not_allowed,
+    no_such_route,
+    server_error,
+)
+
+from .chat import Chat
+from .respond import hang_up, prepare, prepare_error, prepare_json
+from .site import ArbstrRequest
+from .status import Status
+
+
+@frozen
+class WebApp:
+    """
+    Every route, and what is answered where there is none.
+    """
+
+    chat: Chat
+    status: Status
+
+    _log = Logger()
+    app = Klein()
+
+    @app.route("/v1/chat/completions", methods=["POST"])
+    def chat_completions(self, request: ArbstrRequest) -> Deferred[None]:
+        """
+        The main job.
+        """
+        return self.chat.handle(request)
+
+    @app.route("/v1/models", methods=["GET"])
+    def models(self, request: ArbstrRequest) -> bytes:
+        """
+        Every model that can be routed to.
+        """
+        return prepare_json(request, 200, self.status.models())
+
+    @app.route("/v1/models/<path:name>", methods=["GET"])
+    def model(self, request: ArbstrRequest, name: str) -> bytes:
+        """
+        One of them.
+        """
+        return prepare_json(request, 200, self.status.model(name))
+
+    @app.route("/providers", methods=["GET"])
+    def providers(self, request: ArbstrRequest) -> bytes:
+        """
+        Who is configured.
+        """
+        return prepare_json(request, 200, self.status.providers())
+
+    @app.route("/health", methods=["GET"])
+    def health(self, request: ArbstrRequest) -> bytes:
+        """
+        How the circuits are.
+        """
+        code, body = self.status.health()
+        return prepare_json(request, code, body)
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: ArbstrRequest) -> bytes:
+        """
+        Whether the process serves: for supervisors.
+        """
+        return prepare(request, 200, b"ok", "text/plain; charset=utf-8")
+
+    @app.handle_errors(Exception)
+    def failed(self, request: IRequest, failure: Failure) -> bytes:
+        """
+        Whatever a route raises, and routes that do not exist.
+        """
+        assert isinstance(request, ArbstrRequest)
+        error = self._error(request, failure)
+        if request.startedWriting:
+            # Klein would append to what has gone out.
+            hang_up(request)
+            return b""
+        return prepare_error(request, error)
+
+    def _error(self, request: ArbstrRequest, failure: Failure) -> ApiError:
+        problem = failure.value
+        method = request.method.decode("ascii", "replace")
+        path = request.path.decode("ascii", "backslashreplace")
+        if isinstance(problem, ApiError):
+            return problem
+        if isinstance(problem, MethodNotAllowed):
+            allowed = sorted(problem.valid_methods or ())
+            return method_not_allowed(method, path, allowed)
+        if isinstance(problem, HTTPException):
+            # Not found, or found only under another spelling of the path.
+            if problem.code in (400, None):
+                return bad_request(f"Not a valid request: {method} {path}")
+            return no_such_route(method, path)
+        self._log.failure(
+            "A bug of arbstr's own", failure, request_id=request.request_id
+        )
+        return server_error()

@@ -1,0 +1,201 @@
+"""
+The main job: C{POST /v1/chat/completions}.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from arbstr.dispatch import Dispatcher
+from arbstr.errors import (
+    ApiError,
+    bad_request,
+    client_left,
+    provider_error,
+    server_error,
+    shutting_down,
+)
+from arbstr.exchange import Exchange
+from arbstr.ledger.writer import Ledger
+from arbstr.logs import request_context
+from arbstr.routing.plan import RouteRequest
+from arbstr.routing.router import Router
+from arbstr.upstream.client import Call
+from arbstr.upstream.failures import Reply
+from arbstr.upstream.wire import ChatRequest
+
+from .downstream import ClientStream
+from .inflight import InFlight
+from .respond import hang_up, prepare, prepare_error, send
+from .site import ArbstrRequest
+
+# Of the client's headers, those that providers may see.
+_FORWARDED = ("Accept", "Content-Type", "OpenAI-Beta", "traceparent", "tracestate")
+
+
+@frozen
+class Chat:
+    """
+    Serves chat completions.
+    """
+
+    router: Router
+    dispatcher: Dispatcher
+    ledger: Ledger
+    in_flight: InFlight
+    clock: IReactorTime
+
+    _log = Logger()
+
+    def handle(self, request: ArbstrRequest) -> Deferred[None]:
+        """
+        Serve one request, to its very end.
+        """
+        return self.in_flight.run(self._serve(request))
+
+    async def _serve(self, request: ArbstrRequest) -> None:
+        exchange = Exchange.begin(request.request_id, self.clock)
+        stream = ClientStream(request, lambda: _stream_headers(exchange), self.clock)
+        failure: ApiError | None = None
+        with request_context(request.request_id):
+            try:
+                await self._answer(request, exchange, stream)
+            except ApiError as error:
+                failure = error
+            except CancelledError:
+                failure = client_left() if stream.gone else shutting_down()
+            except Exception:
+                self._log.failure("A bug of arbstr's own")
+                failure = server_error()
+            try:
+                if failure is not None and not stream.gone:
+                    _tell(failure, request, exchange, stream)
+            finally:
+                self.ledger.record(exchange.row(failure))
+            if stream.opened and failure is not None:
+                await stream.closed()
+
+    async def _answer(
+        self, request: ArbstrRequest, exchange: Exchange, stream: ClientStream
+    ) -> None:
+        chat = ChatRequest.parse(request.content.getvalue())
+        exchange.model, exchange.streaming = chat.model, chat.stream
+        exchange.plan = self.router.plan(_route_request(chat, request))
+        call = Call(chat, exchange.request_id, _forwarded(request, chat))
+        reply = await self.dispatcher.run(exchange.plan, call, exchange, stream)
+        if reply is None:
+            stream.end()
+        elif stream.opened:
+            # The headers went out for a provider that has failed since.
+            raise provider_error("The provider that took over did not stream")
+        else:
+            _send_reply(reply, request, exchange)
+
+
+def _route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
+    return RouteRequest(
+        model=chat.model,
+        input_tokens=chat.input_tokens,
+        output_cap=chat.output_cap,
+        choices=chat.choices,
+        last_user_text=chat.last_user_text,
+        policy=request.getHeader("X-Arbstr-Policy"),
+        provider=request.getHeader("X-Arbstr-Provider"),
+        max_cost_sats=_max_cost(request),
+    )
+
+
+def _max_cost(request: ArbstrRequest) -> float | None:
+    name = "X-Arbstr-Max-Cost-Sats"
+    given = request.getHeader(name)
+    if given is None:
+        return None
+    try:
+        limit = float(given)
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise bad_request(
+            f"{name}: expected a number of sats, found '{given}'", param=name
+        )
+    return limit
+
+
+def _forwarded(request: ArbstrRequest, chat: ChatRequest) -> dict[str, str]:
+    headers = {"Accept": "text/event-stream" if chat.stream else "application/json"}
+    for name in _FORWARDED:
+        value = request.getHeader(name)
+        if value is not None:
+            headers[name] = value
+    return headers
+
+
+def _tell(
+    failure: ApiError, request: ArbstrRequest, exchange: Exchange, stream: ClientStream
+) -> None:
+    """
+    Let the client know, in whichever way is still open.
+    """
+    if stream.opened and exchange.stream is not None:
+        stream.break_off(exchange.stream.interrupt(failure.body()))
+    elif request.startedWriting:
+        # Half of something else has gone out: it cannot be mended any more.
+        hang_up(request)
+    else:
+        headers = _served_by(exchange) if failure.raw is not None else {}
+        send(request, prepare_error(request, failure, headers | _told(exchange)))
+
+
+def _send_reply(reply: Reply, request: ArbstrRequest, exchange: Exchange) -> None:
+    headers = _served_by(exchange) | _told(exchange)
+    cost = exchange.cost()
+    if cost is not None and exchange.usage is not None:
+        headers["X-Arbstr-Cost-Sats"] = _decimal(cost)
+    head = reply.head
+    body = prepare(request, head.status, reply.body, head.content_type, headers)
+    send(request, body)
+
+
+def _stream_headers(exchange: Exchange) -> dict[str, str]:
+    headers = {
+        "Content-Type": exchange.head.content_type if exchange.head else "",
+        "Cache-Control": "no-cache",
+        "X-Accel-Buffering": "no",
+        "X-Arbstr-Streaming": "true",
+    }
+    return headers | _served_by(exchange) | _retries(exchange)
+
+
+def _served_by(exchange: Exchange) -> dict[str, str]:
+    headers = {}
+    if exchange.candidate is not None:
+        headers["X-Arbstr-Provider"] = exchange.candidate.name
+        headers["X-Arbstr-Tier"] = exchange.candidate.provider.tier
+    if exchange.head is not None and exchange.head.request_id is not None:
+        headers["X-Upstream-Request-Id"] = exchange.head.request_id
+    if exchange.head is not None and exchange.head.processing_ms is not None:
+        headers["openai-processing-ms"] = exchange.head.processing_ms
+    return headers
+
+
+def _told(exchange: Exchange) -> dict[str, str]:
+    return {"X-Arbstr-Latency-Ms": str(exchange.latency_ms())} | _retries(exchange)
+
+
+def _retries(exchange: Exchange) -> dict[str, str]:
+    told = exchange.retries()
+    return {} if told is None else {"X-Arbstr-Retries": told}
+
+
+def _decimal(cost: Decimal) -> str:
+    """
+    Sats without exponent and without trailing zeros.
+    """
+    text = f"{cost:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,107 @@
+"""
+The client's side of a streamed answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, IReactorTime, ITCPTransport
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+
+# A client that reads nothing may keep a broken answer open for so long.
+_CLOSE_SECONDS = 10
+
+
+class ClientStream:
+    """
+    Writes a stream to one client.
+
+    @ivar opened: the headers have gone out.
+    @ivar gone: the client has left, or the answer is finished.
+    @param headers: says what headers to send, when the time has come.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        headers: Callable[[], Mapping[str, str]],
+        clock: IReactorTime,
+    ) -> None:
+        self.opened = False
+        self.gone = False
+        self._request = request
+        self._headers = headers
+        self._clock = clock
+        self._closed: Deferred[None] = Deferred()
+        request.notifyFinish().addBoth(self._finished)
+
+    def open(self) -> None:
+        """
+        Send the headers, unless they have been sent.
+        """
+        if self.opened or self.gone:
+            return
+        self.opened = True
+        for name, value in self._headers().items():
+            self._request.setHeader(name, value)
+        self._request.setResponseCode(200)
+        self._request.write(b"")
+
+    def write(self, data: bytes) -> None:
+        """
+        Send bytes of the stream.
+        """
+        if not self.gone:
+            self._request.write(data)
+
+    def attach(self, producer: IPushProducer) -> None:
+        """
+        From now on tell this producer when the client is slow.
+        """
+        if not self.gone:
+            self._request.registerProducer(producer, True)
+
+    def detach(self) -> None:
+        """
+        The producer will write no more.
+        """
+        if not self.gone:
+            self._request.unregisterProducer()
+
+    def end(self) -> None:
+        """
+        The answer is complete.
+        """
+        if not self.gone:
+            self._request.finish()
+
+    def break_off(self, told: bytes) -> None:
+        """
+        The answer ends here, and must not look complete: after the last bytes
+        the connection is closed without the end that HTTP wants.
+
+        @param told: an error event.
+        """
+        self.write(told)
+        self._request.loseConnection()
+
+    async def closed(self) -> None:
+        """
+        Wait until the connection is closed; if that takes long, cut it.
+        """
+        transport = cast(ITCPTransport, self._request.transport)
+        timer = self._clock.callLater(_CLOSE_SECONDS, transport.abortConnection)
+        try:
+            await self._closed
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _finished(self, _: Failure | None) -> None:
+        self.gone = True
+        if not self._closed.called:
+            self._closed.callback(None)

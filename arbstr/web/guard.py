@@ -1,0 +1,186 @@
+"""
+What a request has to pass before anything looks at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+
+from arbstr.config.listen import interface
+from arbstr.config.model import ServerSettings
+from arbstr.errors import (
+    ApiError,
+    bad_request,
+    not_authenticated,
+    not_json,
+    not_permitted,
+    over_limit,
+    shutting_down,
+)
+
+from .inflight import InFlight
+from .respond import prepare_error, send
+from .site import ArbstrRequest
+
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_ANY_HOST = "*"
+_BEARER = b"bearer "
+_JSON = b"application/json"
+
+
+class TokenBucket:
+    """
+    Lets so many requests a second pass, and as many at once.
+
+    @param rate: per second; 0 lets everything pass.
+    """
+
+    def __init__(self, rate: float, clock: IReactorTime) -> None:
+        self._rate = rate
+        self._size = max(1.0, rate)
+        self._tokens = self._size
+        self._clock = clock
+        self._filled = clock.seconds()
+
+    def wait(self) -> float:
+        """
+        Take a token.
+
+        @return: 0, or the seconds after which there will be one.
+        """
+        if not self._rate:
+            return 0.0
+        now = self._clock.seconds()
+        gained = (now - self._filled) * self._rate
+        self._tokens = min(self._size, self._tokens + gained)
+        self._filled = now
+        if self._tokens < 1:
+            return (1 - self._tokens) / self._rate
+        self._tokens -= 1
+        return 0.0
+
+
+class Guard(Resource):
+    """
+    The root of the tree: refuses what must not go further, and leaves the rest
+    to the application.
+    """
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        application: IResource,
+        settings: ServerSettings,
+        in_flight: InFlight,
+        clock: IReactorTime,
+    ) -> None:
+        Resource.__init__(self)
+        self._application = application
+        self._in_flight = in_flight
+        self._most = settings.max_in_flight
+        self._bucket = TokenBucket(settings.rate_limit_rps, clock)
+        self._closed = False
+        token = settings.auth_token
+        self._token = (
+            None if token is None else _digest(token.get_secret_value().encode())
+        )
+        listening = (interface(each) for each in settings.listen)
+        self._hosts = {
+            name.lower().strip("[]")
+            for name in (*_LOCAL_NAMES, *settings.allowed_hosts, *listening)
+            if name
+        }
+
+    def close(self) -> None:
+        """
+        Take nothing new from now on.
+        """
+        self._closed = True
+
+    def render(self, request: ArbstrRequest) -> int:
+        """
+        See L{IResource.render}.
+        """
+        for name in ("X-Arbstr-Request-Id", "X-Request-Id"):
+            request.responseHeaders.setRawHeaders(name, [request.request_id])
+        error = self._refusal(request)
+        if error is not None:
+            send(request, prepare_error(request, error))
+        else:
+            self._application.render(request)
+        return NOT_DONE_YET
+
+    def _refusal(self, request: ArbstrRequest) -> ApiError | None:
+        if self._closed:
+            return shutting_down()
+        return (
+            self._wrong_host(request)
+            or self._unreadable_path(request)
+            or self._foreign_origin(request)
+            or self._unauthenticated(request)
+            or (self._unfit_post(request) if request.method == b"POST" else None)
+        )
+
+    def _wrong_host(self, request: ArbstrRequest) -> ApiError | None:
+        host = request.getHeader("Host")
+        if host is None or self._is_ours(f"//{host}"):
+            return None
+        return not_permitted(
+            f"Host '{host}' is not a name of this server; server.allowed_hosts says "
+            "which are"
+        )
+
+    def _unreadable_path(self, request: ArbstrRequest) -> ApiError | None:
+        try:
+            b"/".join(request.postpath or ()).decode("utf-8")
+        except UnicodeDecodeError:
+            # Klein would not answer at all.
+            return bad_request("The path is not UTF-8")
+        return None
+
+    def _foreign_origin(self, request: ArbstrRequest) -> ApiError | None:
+        origin = request.getHeader("Origin")
+        if origin is None or self._is_ours(origin):
+            return None
+        return not_permitted(f"Requests from pages of origin '{origin}' are refused")
+
+    def _is_ours(self, url: str) -> bool:
+        if _ANY_HOST in self._hosts:
+            return True
+        try:
+            name = urlsplit(url).hostname
+        except ValueError:
+            return False
+        return name is not None and name in self._hosts
+
+    def _unauthenticated(self, request: ArbstrRequest) -> ApiError | None:
+        if self._token is None or request.path == b"/healthz":
+            return None
+        given = request.requestHeaders.getRawHeaders(b"Authorization", [b""])[0]
+        if given[: len(_BEARER)].lower() == _BEARER:
+            token = given[len(_BEARER) :].strip()
+            if hmac.compare_digest(_digest(token), self._token):
+                return None
+        return not_authenticated()
+
+    def _unfit_post(self, request: ArbstrRequest) -> ApiError | None:
+        kind = request.requestHeaders.getRawHeaders(b"Content-Type", [b""])[0]
+        if kind.partition(b";")[0].strip().lower() != _JSON:
+            return not_json()
+        if len(self._in_flight) >= self._most:
+            return over_limit(f"{self._most} requests are in flight already", 1)
+        wait = self._bucket.wait()
+        if wait:
+            return over_limit("Too many requests a second", wait)
+        return None
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()

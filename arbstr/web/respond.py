@@ -1,0 +1,84 @@
+"""
+Writing responses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+from twisted.web.http import Request
+
+from arbstr.errors import ApiError
+
+JSON_TYPE = "application/json"
+
+
+def prepare(
+    request: Request,
+    status: int,
+    body: bytes,
+    content_type: str = JSON_TYPE,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """
+    Make everything ready for an answer but its body.
+
+    @return: the body, for Klein to write.
+    """
+    request.setResponseCode(status)
+    for name, value in (headers or {}).items():
+        request.setHeader(name, value)
+    request.setHeader("Content-Type", content_type)
+    request.setHeader("Content-Length", str(len(body)))
+    return body
+
+
+def prepare_json(request: Request, status: int, value: object) -> bytes:
+    """
+    Make a JSON value ready to be answered with.
+    """
+    return prepare(request, status, dump(value))
+
+
+def prepare_error(
+    request: Request, error: ApiError, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """
+    Make an error ready to be answered with.
+    """
+    body = dump(error.body()) if error.raw is None else error.raw
+    told = {**(headers or {}), **_headers_of(error)}
+    return prepare(request, error.status, body, headers=told)
+
+
+def send(request: Request, body: bytes) -> None:
+    """
+    Answer with what has been prepared.
+    """
+    request.write(body)
+    request.finish()
+
+
+def _headers_of(error: ApiError) -> dict[str, str]:
+    headers = dict(error.headers)
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return headers
+
+
+def dump(value: object) -> bytes:
+    """
+    A value as JSON in UTF-8.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def hang_up(request: Request) -> None:
+    """
+    Close the connection: what has gone out cannot be mended.
+    """
+    request.loseConnection()

@@ -1,0 +1,124 @@
+"""
+The HTTP server below the resource tree: requests whose bodies stay in memory
+and within the limit.
+"""
+
+from __future__ import annotations
+
+import uuid
+from io import BytesIO
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from arbstr.errors import body_too_large
+from arbstr.quiet import QuietSite
+
+from .respond import dump
+
+# How long a client may go on sending a body that was refused, so that it gets
+# to read the refusal before the connection is reset.
+_LINGER_SECONDS = 1
+
+
+class ArbstrRequest(Request):
+    """
+    One request.
+
+    @ivar request_id: the UUID that every answer to it carries.
+    """
+
+    max_body_bytes: int
+    content: BytesIO
+    _refused = False
+    _closing: IDelayedCall | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.request_id = str(uuid.uuid4())
+
+    def getHeader(self, key: Any) -> Any:
+        """
+        The last value of a header; as text, it never fails to decode.
+        """
+        if isinstance(key, bytes):
+            return super().getHeader(key)
+        value = super().getHeader(key.encode("ascii"))
+        return None if value is None else value.decode("utf-8", "replace")
+
+    def getRequestHostname(self) -> bytes:
+        """
+        The routes are the same under every name, and Klein stumbles over names
+        that cannot be one.
+        """
+        return b"localhost"
+
+    def gotLength(self, length: int | None) -> None:
+        """
+        The headers are complete: this is how long the body says it is.
+        """
+        self.content = BytesIO()
+        if length is not None and length > self.max_body_bytes:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """
+        A piece of the body.
+        """
+        if self._refused:
+            return
+        self.content.write(data)
+        if self.content.tell() > self.max_body_bytes:
+            self._refuse()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        All of the body is here.
+        """
+        if self._refused:
+            self.channel.loseConnection()
+        else:
+            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client is gone.
+        """
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def _refuse(self) -> None:
+        """
+        Answer before the body has come, and take no more of it.
+        """
+        self._refused = True
+        self.content = BytesIO()
+        body = dump(body_too_large(self.max_body_bytes).body())
+        head = (
+            "HTTP/1.1 413 Request Entity Too Large\r\n"
+            "Content-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n"
+            f"X-Arbstr-Request-Id: {self.request_id}\r\n"
+            f"X-Request-Id: {self.request_id}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.channel.write(head.encode("ascii") + body)
+        self._closing = self.channel.callLater(
+            _LINGER_SECONDS, self.channel.loseConnection
+        )
+
+
+def make_site(root: IResource, max_body_bytes: int) -> Site:
+    """
+    The factory of the server's connections.
+    """
+
+    class LimitedRequest(ArbstrRequest):
+        pass
+
+    LimitedRequest.max_body_bytes = max_body_bytes
+    return QuietSite(root, requestFactory=LimitedRequest)

@@ -1,0 +1,141 @@
+"""
+What there is, and how it is doing: models, providers, health.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from arbstr.circuit.breaker import CircuitState
+from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.config.model import ProviderSettings, Tier
+from arbstr.errors import no_such_model
+from arbstr.routing.catalog import Catalog, Offer
+from arbstr.routing.plan import Candidate
+from arbstr.routing.strategy import cheapest
+
+_TIERS: tuple[Tier, ...] = ("local", "standard", "frontier")
+# What "cheapest" means where no request says how long it is.
+_TYPICAL_TOKENS = 1000
+
+
+@frozen
+class Status:
+    """
+    Answers questions about the daemon; every answer is a JSON value.
+
+    @ivar created: when the catalog was made, in seconds since the epoch.
+    """
+
+    catalog: Catalog
+    circuits: CircuitBreakerRegistry
+    created: int
+
+    def models(self) -> dict[str, object]:
+        """
+        C{GET /v1/models}.
+        """
+        data = [self.model(name) for name in self.catalog.models()]
+        return {"object": "list", "data": data}
+
+    def model(self, name: str) -> dict[str, object]:
+        """
+        C{GET /v1/models/NAME}.
+
+        @raise ApiError: no provider lists it.
+        """
+        if name not in self.catalog.models():
+            raise no_such_model(name)
+        ranked = cheapest(map(_typical, self.catalog.offers(name)))
+        tiers = {each.provider.tier for each in ranked}
+        return {
+            "id": name,
+            "object": "model",
+            "created": self.created,
+            "owned_by": "arbstr",
+            "arbstr": {
+                **_rates(ranked[0].offer),
+                "cheapest_provider": ranked[0].name,
+                "providers": [each.name for each in ranked],
+                "tier": next(tier for tier in _TIERS if tier in tiers),
+            },
+        }
+
+    def providers(self) -> dict[str, object]:
+        """
+        C{GET /providers}.
+        """
+        circuits = self._circuits()
+        return {
+            "providers": [
+                {
+                    "name": provider.name,
+                    "kind": provider.kind,
+                    "url": provider.url,
+                    "tier": provider.tier,
+                    "source": "config",
+                    "models": self._models_of(provider),
+                    "circuit": circuits[provider.name],
+                    "cooling_until": None,
+                    "has_key": provider.api_key is not None,
+                }
+                for provider in self.catalog.providers.values()
+            ]
+        }
+
+    def health(self) -> tuple[int, dict[str, object]]:
+        """
+        C{GET /health}.
+
+        @return: the HTTP status and the body.
+        """
+        circuits = self._circuits()
+        states = [circuit["state"] for circuit in circuits.values()]
+        if all(state == CircuitState.CLOSED for state in states):
+            status = "ok"
+        elif all(state == CircuitState.OPEN for state in states):
+            status = "unhealthy"
+        else:
+            status = "degraded"
+        providers = {
+            name: {
+                **circuit,
+                "tier": self.catalog.providers[name].tier,
+                "cooling_until": None,
+            }
+            for name, circuit in circuits.items()
+        }
+        code = 503 if status == "unhealthy" else 200
+        return code, {"status": status, "providers": providers}
+
+    def _circuits(self) -> dict[str, dict[str, object]]:
+        return {
+            name: {
+                "state": circuit.state.value,
+                "failure_count": circuit.failure_count,
+                "trip_count": circuit.trip_count,
+            }
+            for name, circuit in self.circuits.snapshots().items()
+        }
+
+    def _models_of(self, provider: ProviderSettings) -> list[dict[str, object]]:
+        return [
+            {"id": offer.model, "upstream": offer.upstream_model, **_rates(offer)}
+            for model in provider.models
+            for offer in self.catalog.offers(model.name)
+            if offer.provider is provider
+        ]
+
+
+def _typical(offer: Offer) -> Candidate:
+    expected = offer.rates.expected_sats(_TYPICAL_TOKENS, _TYPICAL_TOKENS)
+    return Candidate(offer, expected)
+
+
+def _rates(offer: Offer) -> dict[str, object]:
+    return {
+        "input_rate": offer.rates.input,
+        "output_rate": offer.rates.output,
+        "cached_input_rate": offer.rates.cached_input,
+        "base_fee": offer.rates.base_fee,
+    }

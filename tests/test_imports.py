@@ -1,0 +1,101 @@
+"""
+Imports go downward only.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import arbstr
+
+ROOT = Path(arbstr.__file__).parent
+
+# From the ground up.  A part may import what lies on a lower level, and itself.
+LEVELS = (
+    {"__init__", "errors", "redact", "clock", "quiet"},
+    {"config"},
+    {"logs", "circuit", "routing", "ledger"},
+    {"upstream"},
+    {"exchange", "tries"},
+    {"dispatch"},
+    {"web"},
+    {"service"},
+    {"tap", "cli"},
+)
+WITHOUT_TWISTED = ("routing", "upstream/sse.py", "upstream/stream.py", "redact.py")
+WITH_REACTOR = ("tap.py", "cli.py")
+
+
+def part(module: str) -> str:
+    """
+    C{circuit} of C{arbstr.circuit.breaker}.
+    """
+    return module.removeprefix("arbstr").lstrip(".").partition(".")[0] or "__init__"
+
+
+def level(name: str) -> int:
+    """
+    How high a part stands.
+    """
+    return next(height for height, parts in enumerate(LEVELS) if name in parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """
+    The absolute names of the modules that a file imports.
+    """
+    package = ["arbstr", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            yield name
+            yield from (f"{name}.{each.name}" for each in node.names)
+
+
+class ImportTests(SynchronousTestCase):
+    """
+    The house stands on its feet.
+    """
+
+    def sources(self) -> list[Path]:
+        return sorted(ROOT.rglob("*.py"))
+
+    def test_downward_only(self) -> None:
+        """
+        No part imports one of its own level or of a higher one.
+        """
+        for path in self.sources():
+            own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+            for module in imported(path):
+                if module.split(".")[0] != "arbstr":
+                    continue
+                other = part(module)
+                if other in (own, "__version__"):
+                    continue
+                self.assertLess(
+                    level(other), level(own), f"{path}: {own} imports {module}"
+                )
+
+    def test_pure_parts_know_no_twisted(self) -> None:
+        """
+        Routing and the observer of streams can be used without a reactor.
+        """
+        for path in self.sources():
+            if path.relative_to(ROOT).as_posix().startswith(WITHOUT_TWISTED):
+                twisted = [each for each in imported(path) if "twisted" in each]
+                self.assertEqual(twisted, [], str(path))
+
+    def test_only_command_lines_touch_the_reactor(self) -> None:
+        """
+        Everything else is given a reactor or a clock.
+        """
+        for path in self.sources():
+            if path.relative_to(ROOT).as_posix() not in WITH_REACTOR:
+                self.assertNotIn("twisted.internet.reactor", set(imported(path)), path)

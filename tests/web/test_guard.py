@@ -1,0 +1,588 @@
+"""
+Tests for L{arbstr.web.guard}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from arbstr.config.model import ServerSettings
+from arbstr.web.guard import Guard, TokenBucket
+from arbstr.web.inflight import InFlight
+from arbstr.web.site import ArbstrRequest
+
+from .incoming import Incoming
+
+TOKEN = "s3cret"
+JSON = "application/json"
+
+
+class Application(Resource):
+    """
+    What is behind the guard.
+    """
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed: list[str] = []
+
+    def render(self, request: ArbstrRequest) -> bytes:
+        self.passed.append(f"{request.method.decode()} {request.path.decode()}")
+        request.finish()
+        return b""
+
+
+class GuardTestCase(SynchronousTestCase):
+    """
+    A guard before an application.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.in_flight = InFlight(self.clock)
+        self.application = Application()
+        self.configure()
+
+    def configure(self, **settings: Any) -> None:
+        """
+        Start anew with other settings.
+        """
+        self.guard = Guard(
+            self.application, ServerSettings(**settings), self.in_flight, self.clock
+        )
+
+    def send(
+        self, method: str = "GET", path: str = "/providers", **headers: str
+    ) -> Incoming:
+        """
+        A request comes.
+
+        @param headers: underscores stand for hyphens.
+        """
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Incoming.make(self.guard, named).receive(method, path)
+
+    def post(self, **headers: str) -> Incoming:
+        """
+        A request with a body comes.
+        """
+        return self.send("POST", "/v1/chat/completions", **headers)
+
+    def assert_passes(self, incoming: Incoming) -> None:
+        """
+        The application got the request.
+        """
+        request = incoming.request
+        expected = f"{request.method.decode()} {request.path.decode()}"
+        self.assertEqual(self.application.passed[-1:], [expected])
+        self.application.passed.clear()
+
+    def assert_refused(
+        self, incoming: Incoming, status: int, kind: str
+    ) -> dict[str, Any]:
+        """
+        The application did not: the client got an error of this type.
+        """
+        self.assertEqual(incoming.status, status)
+        error = incoming.error()
+        self.assertEqual(error["type"], kind)
+        self.assertEqual(self.application.passed, [])
+        return error
+
+
+class RequestIdTests(GuardTestCase):
+    """
+    Every answer carries the request's id.
+    """
+
+    def assert_has_id(self, incoming: Incoming) -> str:
+        """
+        It is a UUID, under both names.
+        """
+        request_id = incoming.header("X-Arbstr-Request-Id") or ""
+        self.assertEqual(str(UUID(request_id)), request_id)
+        self.assertEqual(incoming.header("X-Request-Id"), request_id)
+        return request_id
+
+    def test_passed(self) -> None:
+        """
+        Also those of the application.
+        """
+        self.assert_has_id(self.send())
+
+    def test_refused(self) -> None:
+        """
+        Also errors.
+        """
+        self.assert_has_id(self.send(Host="evil.example"))
+
+    def test_unique(self) -> None:
+        """
+        No two requests have the same.
+        """
+        first = self.assert_has_id(self.send())
+        self.assertNotEqual(self.assert_has_id(self.send()), first)
+
+
+class HostTests(GuardTestCase):
+    """
+    C{Host} must be a name of ours, or a page that has its name resolve to us
+    could talk to us.
+    """
+
+    def assert_ours(self, *hosts: str) -> None:
+        """
+        These get through.
+        """
+        for host in hosts:
+            self.assert_passes(self.send(Host=host))
+
+    def assert_foreign(self, *hosts: str) -> None:
+        """
+        These do not.
+        """
+        for host in hosts:
+            error = self.assert_refused(self.send(Host=host), 403, "permission_error")
+            self.assertIn(f"'{host}'", error["message"])
+
+    def test_local_names(self) -> None:
+        """
+        With and without a port, in any case.
+        """
+        self.assert_ours("localhost", "localhost:8080", "LocalHost", "127.0.0.1:80")
+
+    def test_local_ipv6(self) -> None:
+        """
+        In the brackets that URLs want around it.
+        """
+        self.assert_ours("[::1]", "[::1]:8080")
+
+    def test_foreign(self) -> None:
+        """
+        Looking like one of ours is not enough.
+        """
+        self.assert_foreign(
+            "evil.example", "localhost.evil.example", "evil.example:8080", "127.0.0.10"
+        )
+
+    def test_foreign_ipv6(self) -> None:
+        """
+        Nor is another address.
+        """
+        self.assert_foreign("[::2]", "[::1:1]:8080")
+
+    def test_malformed(self) -> None:
+        """
+        What cannot be understood is not ours.
+        """
+        self.assert_foreign("", "[", "[::1", ":8080", "localhost@evil.example")
+
+    def test_no_host(self) -> None:
+        """
+        HTTP/1.0 has none, and browsers do not speak it.
+        """
+        self.assert_passes(self.send())
+
+    def test_allowed_hosts(self) -> None:
+        """
+        Further names come from the configuration.
+        """
+        self.configure(allowed_hosts=["Box.lan", "192.168.1.5", "fd00::1", "[fd00::2]"])
+        self.assert_ours("box.lan:8080", "BOX.LAN", "192.168.1.5")
+        self.assert_ours("[fd00::1]:8080", "[fd00::2]:8080", "localhost")
+        self.assert_foreign("evil.example")
+
+    def test_listening_address(self) -> None:
+        """
+        Where we listen is a name of ours.
+        """
+        self.configure(listen=["192.168.1.5:8080", "[fd00::1]:80"], auth_token=TOKEN)
+        for host in ("192.168.1.5:8080", "[fd00::1]"):
+            self.assert_passes(self.send(Host=host, Authorization=f"Bearer {TOKEN}"))
+        self.assert_foreign("192.168.1.6")
+
+    def test_any_address(self) -> None:
+        """
+        Listening everywhere does not make every name ours.
+        """
+        self.configure(listen=["tcp:8080"], auth_token=TOKEN)
+        self.assert_foreign("evil.example", "")
+
+    def test_any_host(self) -> None:
+        """
+        An asterisk does.
+        """
+        self.configure(allowed_hosts=["*"])
+        self.assert_ours("evil.example", "10.0.0.1:80")
+
+
+class OriginTests(GuardTestCase):
+    """
+    Pages of other origins have no business here.
+    """
+
+    def assert_foreign(self, origin: str) -> None:
+        """
+        A page of this origin is refused.
+        """
+        error = self.assert_refused(
+            self.send(Host="localhost:8080", Origin=origin), 403, "permission_error"
+        )
+        self.assertIn(f"'{origin}'", error["message"])
+
+    def test_ours(self) -> None:
+        """
+        Such as the dashboard.
+        """
+        self.assert_passes(
+            self.send(Host="localhost:8080", Origin="http://localhost:8080")
+        )
+
+    def test_ours_ipv6(self) -> None:
+        """
+        By address, too.
+        """
+        self.assert_passes(self.send(Host="[::1]:8080", Origin="http://[::1]:8080"))
+
+    def test_foreign(self) -> None:
+        """
+        Whatever it calls us.
+        """
+        self.assert_foreign("https://evil.example")
+
+    def test_null(self) -> None:
+        """
+        Sandboxed pages and local files have this one.
+        """
+        self.assert_foreign("null")
+
+    def test_malformed(self) -> None:
+        """
+        What cannot be understood is foreign.
+        """
+        self.assert_foreign("http://[")
+
+    def test_no_cors(self) -> None:
+        """
+        No page is told that it may read the answer.
+        """
+        incoming = self.send(Host="localhost", Origin="http://localhost:8080")
+        self.assertIsNone(incoming.header("Access-Control-Allow-Origin"))
+
+
+class TokenTests(GuardTestCase):
+    """
+    The bearer token, if there is one.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configure(auth_token=TOKEN)
+
+    def assert_unauthenticated(self, **headers: str) -> None:
+        """
+        The request is refused, and the client told what is wanted.
+        """
+        incoming = self.send(**headers)
+        error = self.assert_refused(incoming, 401, "authentication_error")
+        self.assertEqual(error["code"], "invalid_api_key")
+        self.assertEqual(incoming.header("WWW-Authenticate"), "Bearer")
+
+    def test_right(self) -> None:
+        """
+        Whoever has it gets through.
+        """
+        self.assert_passes(self.send(Authorization=f"Bearer {TOKEN}"))
+
+    def test_scheme_in_any_case(self) -> None:
+        """
+        HTTP does not care how the scheme is written.
+        """
+        for scheme in ("bearer", "BEARER", "BeArEr"):
+            self.assert_passes(self.send(Authorization=f"{scheme} {TOKEN}"))
+
+    def test_more_spaces(self) -> None:
+        """
+        Nor how many spaces follow.
+        """
+        self.assert_passes(self.send(Authorization=f"Bearer   {TOKEN}"))
+
+    def test_missing(self) -> None:
+        """
+        Without it, nothing.
+        """
+        self.assert_unauthenticated()
+
+    def test_wrong(self) -> None:
+        """
+        Every character counts, and so does its case.
+        """
+        for token in ("", "s3cre", "s3cret2", "S3CRET", "s3cret s3cret"):
+            self.assert_unauthenticated(Authorization=f"Bearer {token}")
+
+    def test_other_scheme(self) -> None:
+        """
+        The token is no password.
+        """
+        self.assert_unauthenticated(Authorization=f"Basic {TOKEN}")
+        self.assert_unauthenticated(Authorization=TOKEN)
+
+    def test_not_shown(self) -> None:
+        """
+        Neither ours nor theirs.
+        """
+        incoming = self.send(Authorization="Bearer guess-1")
+        self.assertNotIn(TOKEN.encode(), incoming.body)
+        self.assertNotIn(b"guess-1", incoming.body)
+
+    def test_healthz_is_open(self) -> None:
+        """
+        Supervisors have no token.
+        """
+        self.assert_passes(self.send(path="/healthz"))
+
+    def test_only_healthz_is_open(self) -> None:
+        """
+        What merely begins like it is not.
+        """
+        for path in ("/health", "/healthz/", "//healthz", "/metrics"):
+            incoming = self.send(path=path)
+            self.assert_refused(incoming, 401, "authentication_error")
+
+    def test_host_is_looked_at_first(self) -> None:
+        """
+        The token does not make up for a foreign name.
+        """
+        incoming = self.send(Host="evil.example", Authorization=f"Bearer {TOKEN}")
+        self.assert_refused(incoming, 403, "permission_error")
+
+    def test_no_token_configured(self) -> None:
+        """
+        Then none is wanted, and any will do: SDKs always send one.
+        """
+        self.configure()
+        self.assert_passes(self.send())
+        self.assert_passes(self.send(Authorization="Bearer anything"))
+
+
+class PostTests(GuardTestCase):
+    """
+    Requests with bodies.
+    """
+
+    def test_json(self) -> None:
+        """
+        Parameters and case do not matter.
+        """
+        for kind in (JSON, "application/json; charset=utf-8", "Application/JSON"):
+            self.assert_passes(self.post(Content_Type=kind))
+
+    def test_not_json(self) -> None:
+        """
+        What a page's form could send is refused.
+        """
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "", "json"):
+            incoming = self.post(Content_Type=kind)
+            error = self.assert_refused(incoming, 415, "invalid_request_error")
+            self.assertEqual(error["param"], "Content-Type")
+
+    def test_no_content_type(self) -> None:
+        """
+        It has to be said.
+        """
+        self.assert_refused(self.post(), 415, "invalid_request_error")
+
+    def test_get_needs_none(self) -> None:
+        """
+        It has no body.
+        """
+        self.assert_passes(self.send())
+
+
+class LimitTests(GuardTestCase):
+    """
+    Our own limits.
+    """
+
+    def serve_for_ever(self) -> Deferred[None]:
+        """
+        A request is in flight.
+        """
+
+        async def serve() -> None:
+            await Deferred()
+
+        return self.in_flight.run(serve())
+
+    def test_in_flight(self) -> None:
+        """
+        No more than so many at once.
+        """
+        self.configure(max_in_flight=1)
+        serving = self.serve_for_ever()
+        incoming = self.post(Content_Type=JSON)
+        self.assert_refused(incoming, 429, "rate_limit_error")
+        self.assertEqual(incoming.header("Retry-After"), "1")
+        serving.cancel()
+        self.failureResultOf(serving, CancelledError)
+        self.assert_passes(self.post(Content_Type=JSON))
+
+    def test_in_flight_does_not_keep_others_out(self) -> None:
+        """
+        One can still look at a daemon that is busy.
+        """
+        self.configure(max_in_flight=1)
+        serving = self.serve_for_ever()
+        self.assert_passes(self.send(path="/health"))
+        serving.cancel()
+        self.failureResultOf(serving, CancelledError)
+
+    def test_rate(self) -> None:
+        """
+        No more than so many a second.
+        """
+        self.configure(rate_limit_rps=1)
+        self.assert_passes(self.post(Content_Type=JSON))
+        incoming = self.post(Content_Type=JSON)
+        self.assert_refused(incoming, 429, "rate_limit_error")
+        self.assertEqual(incoming.header("Retry-After"), "1")
+        self.clock.advance(1)
+        self.assert_passes(self.post(Content_Type=JSON))
+
+    def test_long_wait(self) -> None:
+        """
+        C{Retry-After} is the time until the next may pass.
+        """
+        self.configure(rate_limit_rps=0.1)
+        self.assert_passes(self.post(Content_Type=JSON))
+        self.clock.advance(2.5)
+        self.assertEqual(self.post(Content_Type=JSON).header("Retry-After"), "8")
+
+    def test_rate_does_not_keep_others_out(self) -> None:
+        """
+        Looking is free.
+        """
+        self.configure(rate_limit_rps=1)
+        for _ in range(3):
+            self.assert_passes(self.send())
+
+    def test_refused_requests_are_free(self) -> None:
+        """
+        A request that is refused does not use up anybody's turn.
+        """
+        self.configure(rate_limit_rps=1)
+        self.assert_refused(self.post(), 415, "invalid_request_error")
+        self.assert_passes(self.post(Content_Type=JSON))
+
+    def test_closed(self) -> None:
+        """
+        A daemon that drains takes nothing new, and keeps no connection.
+        """
+        self.guard.close()
+        incoming = self.send()
+        self.assert_refused(incoming, 503, "server_error")
+        self.assertEqual(incoming.header("Retry-After"), "1")
+        self.assertEqual(incoming.header("Connection"), "close")
+
+
+class PathTests(GuardTestCase):
+    """
+    Paths that nothing behind the guard could make sense of.
+    """
+
+    def test_not_utf8(self) -> None:
+        """
+        Klein would not answer at all.
+        """
+        self.assert_refused(self.send(path="/%ff"), 400, "invalid_request_error")
+
+    def test_utf8(self) -> None:
+        """
+        Anything else is for the routes to judge.
+        """
+        self.assert_passes(self.send(path="/v1/models/%C3%A9"))
+
+
+class TokenBucketTests(SynchronousTestCase):
+    """
+    L{TokenBucket}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def take(self, bucket: TokenBucket, count: int) -> None:
+        """
+        So many tokens are there.
+        """
+        for _ in range(count):
+            self.assertEqual(bucket.wait(), 0)
+
+    def test_no_limit(self) -> None:
+        """
+        A rate of zero means none.
+        """
+        self.take(TokenBucket(0, self.clock), 1000)
+
+    def test_burst(self) -> None:
+        """
+        A second's worth may pass at once.
+        """
+        bucket = TokenBucket(4, self.clock)
+        self.take(bucket, 4)
+        self.assertEqual(bucket.wait(), 0.25)
+
+    def test_asking_costs_nothing(self) -> None:
+        """
+        Whoever is refused does not make others wait longer.
+        """
+        bucket = TokenBucket(4, self.clock)
+        self.take(bucket, 4)
+        bucket.wait()
+        self.assertEqual(bucket.wait(), 0.25)
+
+    def test_filled(self) -> None:
+        """
+        Tokens come steadily.
+        """
+        bucket = TokenBucket(4, self.clock)
+        self.take(bucket, 4)
+        self.clock.advance(0.5)
+        self.take(bucket, 2)
+        self.assertEqual(bucket.wait(), 0.25)
+
+    def test_partly_filled(self) -> None:
+        """
+        Part of a token shortens the wait.
+        """
+        bucket = TokenBucket(4, self.clock)
+        self.take(bucket, 4)
+        self.clock.advance(0.125)
+        self.assertEqual(bucket.wait(), 0.125)
+
+    def test_never_over_its_size(self) -> None:
+        """
+        A quiet hour does not pay for a burst.
+        """
+        bucket = TokenBucket(4, self.clock)
+        self.clock.advance(3600)
+        self.take(bucket, 4)
+        self.assertEqual(bucket.wait(), 0.25)
+
+    def test_less_than_one_a_second(self) -> None:
+        """
+        One may pass, then none for a while.
+        """
+        bucket = TokenBucket(0.5, self.clock)
+        self.take(bucket, 1)
+        self.assertEqual(bucket.wait(), 2)
+        self.clock.advance(2)
+        self.take(bucket, 1)
