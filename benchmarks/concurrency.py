@@ -8,6 +8,7 @@ clients have gone.  Anything wrong is told, and the exit code is 1.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -40,6 +41,9 @@ class Phase:
     @ivar streaming: requests at once that want it streamed.
     @ivar took: the seconds that each good answer took.
     @ivar wrong: what the others were.
+    @ivar seconds: how long all of it took.
+    @ivar processor: the daemon's seconds of processor time meanwhile; the mock
+        providers' are among them.
     """
 
     name: str
@@ -48,23 +52,27 @@ class Phase:
     took: list[float] = field(factory=list)
     wrong: list[str] = field(factory=list)
     seconds: float = 0.0
+    processor: float = 0.0
 
     def row(self) -> str:
         """
         The line of the table.
         """
-        cuts = [1000 * each for each in quantiles(self.took, n=100)]
+        took = self.took if len(self.took) > 1 else [math.nan, math.nan]
+        cuts = [1000 * each for each in quantiles(took, n=100)]
         return (
             f"{self.name:<10} {self.buffered:>8} {self.streaming:>9} "
             f"{len(self.took):>8} {len(self.wrong):>5} "
             f"{len(self.took) / self.seconds:>7.0f} {cuts[49]:>7.0f} {cuts[94]:>7.0f} "
-            f"{1000 * max(self.took):>7.0f}"
+            f"{1000 * max(took):>7.0f} "
+            f"{1000 * self.processor / len(took):>7.1f}"
         )
 
 
 HEADINGS = (
     f"{'':<10} {'buffered':>8} {'streaming':>9} {'answers':>8} {'wrong':>5} "
-    f"{'per s':>7} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7}"
+    f"{'per s':>7} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7} "
+    f"{'CPU ms':>7}"
 )
 
 
@@ -76,19 +84,21 @@ class Load:
 
     url: str
     client: HTTPClient
+    pid: int
 
     async def run(self, phase: Phase, rounds: int) -> None:
         """
         Ask as the phase says, wait for all the answers, and again.
         """
         wants = [False] * phase.buffered + [True] * phase.streaming
-        began = time.monotonic()
+        began, busy = time.monotonic(), processor_seconds(self.pid)
         for _ in range(rounds):
             asked = [
                 Deferred.fromCoroutine(self._ask(stream, phase)) for stream in wants
             ]
             await gatherResults(asked)
         phase.seconds = time.monotonic() - began
+        phase.processor = processor_seconds(self.pid) - busy
 
     async def _ask(self, stream: bool, phase: Phase) -> None:
         began = time.monotonic()
@@ -132,6 +142,16 @@ class Holdings:
         )
 
 
+def processor_seconds(pid: int) -> float:
+    """
+    What a process has used of the processors' time so far.
+    """
+    # The name in parentheses may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = int(fields[11]), int(fields[12])
+    return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
 async def settled(reactor: Any, process: DaemonProcess, before: Holdings) -> Holdings:
     """
     Wait until the daemon has as many descriptors as before, or for so long
@@ -156,7 +176,7 @@ async def measure(
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = 1000
     url = f"http://127.0.0.1:{process.listening_port()}/v1/chat/completions"
-    load = Load(url, HTTPClient(Agent(reactor, pool=pool)))
+    load = Load(url, HTTPClient(Agent(reactor, pool=pool)), process.pid)
     before = Holdings.of(process.pid)
     for phase in phases:
         await load.run(phase, rounds)

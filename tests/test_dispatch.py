@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
+from twisted.logger import capturedLogs, formatEvent
 
+from arbstr.routing.money import Usage
 from tests.dispatching import DispatchTestCase, refusal
 from tests.fakes import Sent, provider
-from tests.integration.providers import completion
+from tests.integration.providers import DONE, FIRST, completion
 
 INVALID_MODEL = {"error": {"message": "no such model", "type": "invalid_model"}}
 NO_MODEL = {"error": {"message": "no such model", "code": "model_not_found"}}
@@ -66,6 +68,40 @@ class OrderTests(DispatchTestCase):
         ]
         self.assertEqual(told, [("alpha", 0, 0, "5xx"), ("beta", 0, 2, "ok")])
 
+    def test_answer_is_remembered(self) -> None:
+        """
+        The row and the response's headers are made of it.
+        """
+        self.dispatch("alpha")
+        self.last.answer(200, completion(), x_request_id="up-1")
+        self.assertEqual(self.exchange.usage, Usage(input=10, output=20))
+        self.assertEqual(self.exchange.output_chars, len("Hello!"))
+        assert self.exchange.head is not None
+        self.assertEqual(self.exchange.head.request_id, "up-1")
+
+    def test_failure_is_logged(self) -> None:
+        """
+        Whoever runs the daemon wants to know which provider is unwell.
+        """
+        with capturedLogs() as events:
+            dispatched = self.dispatch("alpha")
+            self.last.answer(401, refusal())
+        self.assert_fails(dispatched, 502)
+        self.assertEqual(
+            [formatEvent(each) for each in events],
+            ["alpha failed (4xx): HTTP 401: boom"],
+        )
+
+    def test_failover_is_for_streams(self) -> None:
+        """
+        Other requests go on to the next candidate in any case.
+        """
+        self.configure(failover=False)
+        dispatched = self.dispatch("alpha", "beta")
+        self.last.answer(500, refusal())
+        self.serve()
+        self.assert_served(dispatched, by="beta")
+
     def test_story(self) -> None:
         """
         Failures are counted by provider in order of the first.
@@ -98,6 +134,19 @@ class OrderTests(DispatchTestCase):
         self.assertEqual(error.retry_after, 1)
         self.assert_cancels(first)
 
+    def test_rest_full(self) -> None:
+        """
+        Those that have no room are not waited for.
+        """
+        small = provider("beta", max_in_flight=1)
+        first = self.dispatch_to([small])
+        dispatched = self.dispatch_to([provider("alpha"), small])
+        self.last.answer(500, refusal())
+        self.assert_error(
+            dispatched, 502, "No provider answered: alpha: HTTP 500: boom"
+        )
+        self.assert_cancels(first)
+
     def test_no_longer_full(self) -> None:
         """
         However a request ends, its place is free again.
@@ -105,6 +154,7 @@ class OrderTests(DispatchTestCase):
         small = provider("alpha", max_in_flight=1)
         self.assert_cancels(self.dispatch_to([small]))
         dispatched = self.dispatch_to([small])
+        self.assert_fails(self.dispatch_to([small]), 429)
         self.serve()
         self.assert_served(dispatched, by="alpha")
 
@@ -196,6 +246,12 @@ class NextCandidateTests(DispatchTestCase):
         A 200 whose body is no answer.
         """
         self.assert_goes_on_after(200, b"<html>")
+
+    def test_stream_nobody_asked_for(self) -> None:
+        """
+        It is no answer either.
+        """
+        self.assert_goes_on(lambda sent: sent.stream(FIRST, DONE).end())
 
     def test_error_in_200(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionRefusedError
 
 from arbstr.circuit import CircuitState
+from arbstr.config.model import CircuitSettings
 from tests.dispatching import (
     BACKOFF,
     OPEN_SECONDS,
@@ -42,7 +43,9 @@ class ErrorTests(DispatchTestCase):
         """
         dispatched = self.dispatch("alpha")
         self.last.answer(413, b"too large")
-        self.assertIsNone(self.assert_error(dispatched, 413, "HTTP 413: too large").raw)
+        error = self.assert_error(dispatched, 413, "HTTP 413: too large")
+        self.assertIsNone(error.raw)
+        self.assertEqual(error.type, "invalid_request_error")
 
     def test_clients_own_fault_too_long(self) -> None:
         """
@@ -63,6 +66,7 @@ class ErrorTests(DispatchTestCase):
         self.last.answer(500, refusal())
         self.last.answer(429, refusal("slow down"), Retry_After="17")
         error = self.assert_error(dispatched, 429, "HTTP 429: slow down")
+        self.assertEqual(error.type, "rate_limit_error")
         self.assertEqual(error.headers, {"Retry-After": "17"})
         self.assertIn(b"slow down", error.raw or b"")
 
@@ -70,6 +74,7 @@ class ErrorTests(DispatchTestCase):
         """
         Where nobody says when, it should not try by itself.
         """
+        self.configure(max_attempts=2)
         dispatched = self.dispatch("alpha")
         self.fail_all(dispatched, 429)
         error = self.assert_error(dispatched, 429, "HTTP 429: boom")
@@ -131,6 +136,26 @@ class ErrorTests(DispatchTestCase):
             "object; beta: HTTP 500: boom",
         )
         self.assertEqual(error.headers, {"x-should-retry": "false"})
+
+    def test_latest_failure_decides(self) -> None:
+        """
+        Whatever came of the same provider before.
+        """
+        dispatched = self.dispatch("alpha", "beta")
+        self.last.answer(500, refusal())
+        self.last.answer(500, refusal())
+        self.clock.advance(BACKOFF[0])
+        self.last.answer(429, refusal("slow down"))
+        self.assert_error(dispatched, 429, "HTTP 429: slow down")
+
+    def test_silence(self) -> None:
+        """
+        It is a gateway's time-out even before our own budget is used up.
+        """
+        self.configure(max_attempts=1)
+        dispatched = self.dispatch_to([provider("alpha", timeouts={"first_byte": 1})])
+        self.clock.advance(1)
+        self.assert_fails(dispatched, 504)
 
     def test_out_of_time(self) -> None:
         """
@@ -267,6 +292,23 @@ class CircuitTests(DispatchTestCase):
         self.clock.advance(BACKOFF[0])
         self.assert_fails(dispatched, 502)
         self.assertEqual(self.asked, ["alpha"])
+        self.assertIs(self.circuits.state("alpha"), CircuitState.OPEN)
+
+    def test_comes_back_as_a_probe(self) -> None:
+        """
+        A request may probe the circuit that it has opened itself; then its
+        outcome is the circuit's.
+        """
+        self.configure(
+            circuit=CircuitSettings(failure_threshold=1, open_seconds=0.5),
+            max_attempts=2,
+        )
+        dispatched = self.dispatch("alpha")
+        self.last.answer(500, refusal())
+        self.clock.advance(BACKOFF[0])
+        self.assertIs(self.circuits.state("alpha"), CircuitState.HALF_OPEN)
+        self.last.answer(500, refusal())
+        self.assert_fails(dispatched, 502)
         self.assertIs(self.circuits.state("alpha"), CircuitState.OPEN)
 
     def test_probe_answered_4xx(self) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionRefusedError
+from twisted.logger import capturedLogs, formatEvent
 
+from arbstr.routing.money import Usage
 from tests.dispatching import (
     BACKOFF,
     OPEN_SECONDS,
@@ -17,7 +19,7 @@ from tests.dispatching import (
     refusal,
 )
 from tests.fakes import ProviderBody
-from tests.integration.providers import DONE, FIRST, delta, event
+from tests.integration.providers import DONE, FIRST, LAST, delta, event
 
 Step = Callable[[], object]
 
@@ -57,11 +59,53 @@ class StreamTests(DispatchTestCase):
         Ours go with it, before the end.
         """
         self.dispatch("alpha", stream=True)
-        self.serve_stream()
+        self.last.stream(FIRST, self.HELLO, LAST, DONE).end()
         self.assertIn(
-            b'\n\n: arbstr {"request_id":"r-1","provider":"alpha",',
+            b'\n\n: arbstr {"request_id":"r-1","provider":"alpha","cost_sats":0.03,',
             self.downstream.data,
         )
+
+    def test_what_came_is_remembered(self) -> None:
+        """
+        It is charged for, even if it was not all.
+        """
+        dispatched = self.dispatch("alpha", stream=True)
+        self.last.stream(FIRST, self.HELLO, LAST).end()
+        self.assert_fails(dispatched, 502)
+        self.assertEqual(self.exchange.usage, Usage(input=10, output=20))
+        self.assertEqual(self.exchange.output_chars, len("Hello!"))
+
+    def test_time_to_content(self) -> None:
+        """
+        Headers and empty deltas are not what the client waits for.
+        """
+        self.dispatch("alpha", stream=True)
+        body = self.last.stream(FIRST)
+        self.clock.advance(2)
+        body.send(self.HELLO + DONE)
+        body.end()
+        self.assertEqual(self.exchange.first_content, 2)
+
+    def test_unreadable_events_are_logged(self) -> None:
+        """
+        They are left out, but not in silence.
+        """
+        with capturedLogs() as events:
+            self.dispatch("alpha", stream=True)
+            self.last.stream(self.HELLO, b"event: ping\n\n", DONE).end()
+        self.assertEqual(
+            [formatEvent(each) for each in events],
+            ["alpha sent 1 stream events that no client could read"],
+        )
+
+    def test_nothing_to_log(self) -> None:
+        """
+        A stream without them is not worth a line.
+        """
+        with capturedLogs() as events:
+            self.dispatch("alpha", stream=True)
+            self.serve_stream()
+        self.assertEqual(events, [])
 
     def test_answered_without_a_stream(self) -> None:
         """

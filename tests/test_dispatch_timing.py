@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from twisted.internet.error import ConnectionRefusedError
 
+from arbstr.circuit import CircuitState
 from arbstr.config.model import CircuitSettings, ProviderSettings
 from arbstr.errors import ApiError
-from tests.dispatching import BACKOFF, TOTAL, DispatchTestCase, refusal
+from tests.dispatching import BACKOFF, OPEN_SECONDS, TOTAL, DispatchTestCase, refusal
 from tests.fakes import Sent, provider
 
 
@@ -294,6 +295,43 @@ class DeadlineTests(DispatchTestCase):
         )
         self.assertEqual(self.circuits.failure_count("alpha"), 1)
         self.assertEqual(self.circuits.failure_count("beta"), 0)
+
+    def test_half_the_time(self) -> None:
+        """
+        Half of it is enough.
+        """
+        slow = provider("alpha", timeouts={"first_byte": TOTAL / 2})
+        dispatched = self.dispatch_to([slow, provider("beta")])
+        self.clock.advance(TOTAL / 2)
+        self.clock.advance(TOTAL / 2)
+        self.assert_fails(dispatched, 504)
+        self.assertEqual(self.circuits.failure_count("beta"), 1)
+
+    def test_failed_at_the_last_moment(self) -> None:
+        """
+        The client is told of the time, but the provider has failed by itself.
+        """
+        slow = provider("alpha", timeouts={"first_byte": 20})
+        dispatched = self.dispatch_to([slow, provider("beta")])
+        self.clock.advance(20)
+        self.clock.advance(9.995)
+        self.last.answer(500, refusal())
+        self.assert_fails(dispatched, 504)
+        self.assertEqual(self.circuits.failure_count("beta"), 1)
+
+    def test_probe_cut_short(self) -> None:
+        """
+        A probe that got no time to speak of is left to the next request.
+        """
+        self.circuits.trip("beta")
+        self.clock.advance(OPEN_SECONDS - 10)
+        slow = provider("alpha", timeouts={"first_byte": 20})
+        dispatched = self.dispatch_to([slow, provider("beta")])
+        self.clock.advance(20)
+        self.assertEqual(self.asked, ["alpha", "beta"])
+        self.clock.advance(10)
+        self.assert_fails(dispatched, 504)
+        self.assertIs(self.circuits.state("beta"), CircuitState.HALF_OPEN)
 
     def test_own_timeout_counts(self) -> None:
         """

@@ -288,6 +288,13 @@ def streams(*events: bytes, end: bool = True) -> Script:
     return script
 
 
+def begins_a_stream(connection: Connection, request: Received) -> None:
+    """
+    Answers with the beginning of a stream; the rest is up to the test.
+    """
+    connection.write(STREAM_HEAD + chunk(FIRST) + chunk(delta("Hel")))
+
+
 def serves(connection: Connection, request: Received) -> None:
     """
     A healthy provider, buffered and streaming.

@@ -24,6 +24,15 @@ URL = "http://alpha:8000/v1/models"
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 8000)
 
 
+class Transport(StringTransport):
+    """
+    A TCP connection, as far as TLS wants to see one.
+    """
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        pass
+
+
 @define
 class Line:
     """
@@ -85,7 +94,7 @@ class ConnectionsTestCase(SynchronousTestCase):
         factory = self.reactor.tcpClients[-1][2]
         protocol = factory.buildProtocol(ADDRESS)
         assert protocol is not None
-        transport = StringTransport(lenient=True)
+        transport = Transport(lenient=True)
         protocol.makeConnection(transport)
         return Line(protocol, transport)
 
@@ -200,6 +209,30 @@ class ConnectionTests(ConnectionsTestCase):
         self.get(connect_seconds=9)
         self.assertEqual(len(self.reactor.tcpClients), 1)
 
+    def test_many_connections_are_kept(self) -> None:
+        """
+        Requests that come at once need not connect the next time.
+        """
+        for getting, line in [(self.get(), self.connect()) for _ in range(64)]:
+            line.answer()
+            self.read(getting)
+        for _ in range(64):
+            self.get()
+        self.assertEqual(len(self.reactor.tcpClients), 64)
+
+    def test_idle_connection_is_closed(self) -> None:
+        """
+        Before the provider does so, perhaps while a request is sent.
+        """
+        getting = self.get()
+        line = self.connect()
+        line.answer()
+        self.read(getting)
+        self.reactor.advance(49)
+        self.assertFalse(line.transport.disconnecting)
+        self.reactor.advance(1)
+        self.assertTrue(line.transport.disconnecting)
+
     def test_connect_seconds(self) -> None:
         """
         Each provider has its own patience.
@@ -275,6 +308,22 @@ class VerificationTests(ConnectionsTestCase):
         """
         self.get("https://alpha/v1/models")
         self.assertEqual(self.policy.verified, [(b"alpha", 443)])
+        self.assert_handshake(self.connect().request())
+
+    def test_verified_by_default(self) -> None:
+        """
+        Nobody has to ask for it.
+        """
+        self.connections = Connections(self.reactor)
+        self.get("https://alpha/v1/models")
+        self.assert_handshake(self.connect().request())
+
+    def assert_handshake(self, sent: bytes) -> None:
+        """
+        It begins with a TLS handshake, which names the server.
+        """
+        self.assertEqual(sent[:2], b"\x16\x03")
+        self.assertIn(b"alpha", sent)
 
     def test_http(self) -> None:
         """

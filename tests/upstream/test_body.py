@@ -180,6 +180,7 @@ class CollectorTests(SynchronousTestCase):
         self.body.send(b"ab")
         self.body.end(ConnectionLost())
         self.failureResultOf(self.collector.finished, CancelledError)
+        self.assertEqual(self.collector.body(), b"")
         self.assert_cut()
 
     def test_held_up_by_us(self) -> None:
@@ -194,6 +195,24 @@ class CollectorTests(SynchronousTestCase):
         self.assertNoResult(self.collector.finished)
         self.clock.advance(1)
         self.assert_failed("timeout", "nothing came for 10 seconds")
+
+    def test_held_up_twice(self) -> None:
+        """
+        It makes no difference.
+        """
+        self.collector.pause_idle()
+        self.collector.pause_idle()
+        self.clock.advance(IDLE + 1)
+        self.body.end()
+        self.assert_collected(b"")
+
+    def test_held_up_after_the_end(self) -> None:
+        """
+        Nor does it then.
+        """
+        self.body.end()
+        self.collector.pause_idle()
+        self.assert_collected(b"")
 
     def test_resumed_twice(self) -> None:
         """

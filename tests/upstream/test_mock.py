@@ -56,6 +56,13 @@ class Asking(DummyRequest):
         """
         return self.transport.disconnected and not self.finished
 
+    def header(self, name: str) -> str | None:
+        """
+        One of the answer's headers.
+        """
+        (value,) = self.responseHeaders.getRawHeaders(name, [None])
+        return value
+
     def json(self) -> Any:
         """
         The whole answer.
@@ -85,19 +92,19 @@ class MockTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
         self.chance = 0.0
-        self.configure()
+        self.configure(MODEL)
 
     def configure(self, *models: Any, **mock: Any) -> None:
         """
         Start anew.
 
-        @param models: what it serves.
+        @param models: what it serves; without any, everything.
         @param mock: how it behaves.
         """
         settings = ProviderSettings(
             name="mock-cheap",
             kind="mock",
-            models=models or (MODEL,),
+            models=models,
             mock=MockSettings(latency_seconds=LATENCY, chunk_seconds=PAUSE, **mock),
         )
         self.provider = MockProvider(settings, self.reactor, lambda: self.chance)
@@ -168,6 +175,12 @@ class ServerTests(MockTestCase):
         self.assertEqual(self.interface, "127.0.0.1")
         self.assertEqual(self.url, "http://127.0.0.1:0/v1")
 
+    def test_stop(self) -> None:
+        """
+        One can wait for it to listen no more.
+        """
+        self.successResultOf(self.provider.stop())
+
     def test_models(self) -> None:
         """
         They are listed by the names that this provider has for them.
@@ -176,6 +189,7 @@ class ServerTests(MockTestCase):
         request = self.render(Asking(b"GET", "v1/models"))
         listed = [each["id"] for each in request.json()["data"]]
         self.assertEqual(listed, ["gpt-4o", "claude-9"])
+        self.assertEqual(request.header("Content-Type"), "application/json")
 
     def test_unknown_model(self) -> None:
         """
@@ -192,6 +206,13 @@ class ServerTests(MockTestCase):
         self.configure({"name": MODEL, "upstream": "gpt-4o-2024"})
         self.assertEqual(self.ask(model=MODEL).responseCode, 404)
         self.assert_serves(self.answer(model="gpt-4o-2024"))
+
+    def test_any_model(self) -> None:
+        """
+        A provider that lists none serves them all.
+        """
+        self.configure()
+        self.assert_serves(self.answer(model="gpt-9"))
 
     def test_not_json(self) -> None:
         """
@@ -238,13 +259,13 @@ class BufferedTests(MockTestCase):
         self.assertEqual(choice["finish_reason"], "length")
         self.assertEqual(answer["usage"]["completion_tokens"], 3)
 
-    def test_length(self) -> None:
+    def test_headers(self) -> None:
         """
-        The body is as long as announced.
+        The body is JSON, and as long as announced.
         """
         request = self.answer()
-        length = request.responseHeaders.getRawHeaders("Content-Length")
-        self.assertEqual(length, [str(len(request.body))])
+        self.assertEqual(request.header("Content-Length"), str(len(request.body)))
+        self.assertEqual(request.header("Content-Type"), "application/json")
 
 
 class StreamTests(MockTestCase):
@@ -278,8 +299,8 @@ class StreamTests(MockTestCase):
         """
         It says that it is a stream.
         """
-        kinds = self.stream().responseHeaders.getRawHeaders("Content-Type")
-        self.assertEqual(kinds, ["text/event-stream"])
+        kind = self.stream().header("Content-Type")
+        self.assertEqual(kind, "text/event-stream")
 
     def test_pauses(self) -> None:
         """

@@ -153,6 +153,13 @@ class HoldingTests(RelayTestCase):
         self.begin(CONTENT, CONTENT[:10])
         self.assertEqual(self.downstream.data, CONTENT)
 
+    def test_nothing_to_pass_on(self) -> None:
+        """
+        What clients would stumble over is left out, and nothing written for it.
+        """
+        self.begin(CONTENT, b"event: ping\n\n")
+        self.assertEqual(self.downstream.calls, ["open", "attach", "write"])
+
     def test_time(self) -> None:
         """
         A client gets a sign of life after a while.
@@ -482,3 +489,12 @@ class EndTests(RelayTestCase):
         self.cancel()
         self.assertEqual(self.body.calls, ["stop"])
         self.assertEqual(self.downstream.calls, ["open", "attach", "write", "detach"])
+
+    def test_end_after_cancellation(self) -> None:
+        """
+        Nothing is written to a client that has left, not even the end.
+        """
+        self.begin(CONTENT, STOP)
+        self.cancel()
+        self.body.end()
+        self.assertEqual(self.downstream.data, CONTENT + STOP)

@@ -4,7 +4,7 @@ Tests for L{arbstr.web.downstream}.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -185,6 +185,19 @@ class ThereTests(ClientStreamTestCase):
         self.assertNoResult(waiting)
         self.incoming.leave()
         self.successResultOf(waiting)
+
+    def test_waiting_given_up(self) -> None:
+        """
+        Whoever waits for the client need not do so to the end.
+        """
+        self.stream.open()
+        self.stream.break_off(b"data: {}\n\n")
+        waiting = self.wait_until_closed()
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.incoming.leave()
+        self.assertTrue(self.stream.gone)
 
 
 class GoneTests(ClientStreamTestCase):

@@ -333,6 +333,7 @@ class TokenTests(GuardTestCase):
         The token is no password.
         """
         self.assert_unauthenticated(Authorization=f"Basic {TOKEN}")
+        self.assert_unauthenticated(Authorization=f"Digest {TOKEN}")
         self.assert_unauthenticated(Authorization=TOKEN)
 
     def test_not_shown(self) -> None:

@@ -147,9 +147,34 @@ class InFlightTests(SynchronousTestCase):
         """
         serving = self.run_one(Deferred())
         drained = self.in_flight.drain(GRACE)
-        self.in_flight.cancel()
+        self.assertTrue(self.in_flight.cancel())
         self.successResultOf(drained)
         self.failureResultOf(serving, CancelledError)
+
+    def test_cut_short_once(self) -> None:
+        """
+        A request that was cut short is left to tell its client.
+        """
+        told: Deferred[None] = Deferred()
+
+        async def serve() -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                await told
+
+        serving = self.in_flight.run(serve())
+        self.in_flight.cancel()
+        self.assertFalse(self.in_flight.cancel())
+        self.assertNoResult(serving)
+        told.callback(None)
+        self.successResultOf(serving)
+
+    def test_nothing_to_cut_short(self) -> None:
+        """
+        Whoever asks is told so.
+        """
+        self.assertFalse(self.in_flight.cancel())
 
     def test_drain_waits_for_newcomers(self) -> None:
         """

@@ -1,0 +1,250 @@
+"""
+L{ArbstrService}: how it starts and in which order it ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from attrs import define
+from twisted.application.service import Application
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.logger import ILogObserver
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from arbstr.config.builtin import builtin_config
+from arbstr.config.model import Config, ServerSettings
+from arbstr.service import ArbstrService, Daemon
+from arbstr.web.inflight import InFlight
+
+GRACE = 30
+
+
+@define
+class Part:
+    """
+    Stands for a part of the daemon, and tells when it ends.
+    """
+
+    name: str
+    told: list[str]
+
+    def close(self) -> Deferred[None]:
+        self.told.append(self.name)
+        return succeed(None)
+
+    drain = stopListening = close
+
+
+class Reactor(MemoryReactorClock):
+    """
+    Tells when a port is closed.
+    """
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self.told = told
+
+    def listenTCP(self, port: int, *arguments: Any, **options: Any) -> Any:
+        listening = super().listenTCP(port, *arguments, **options)
+        part = Part(f"port {port}" if port else "mock", self.told)
+        listening.stopListening = part.stopListening
+        return listening
+
+
+class ServiceTests(SynchronousTestCase):
+    """
+    The service, with parts that only tell their ends.
+    """
+
+    def setUp(self) -> None:
+        self.told: list[str] = []
+        self.reactor = Reactor(self.told)
+        self.config = builtin_config().model_copy(
+            update={
+                "server": ServerSettings(
+                    listen=("tcp:8080:interface=127.0.0.1",),
+                    shutdown_grace_seconds=GRACE,
+                )
+            }
+        )
+
+    def build(self, config: Config, reactor: Any, clock: IReactorTime) -> Daemon:
+        """
+        See L{arbstr.service.build}.
+        """
+        self.built_from = config
+        self.in_flight = InFlight(clock)
+        return Daemon(
+            site=Site(Resource()),
+            guard=cast(Any, Part("guard", self.told)),
+            in_flight=self.in_flight,
+            circuits=cast(Any, None),
+            connections=cast(Any, Part("connections", self.told)),
+            ledger=cast(Any, Part("ledger", self.told)),
+        )
+
+    def start(self) -> ArbstrService:
+        """
+        A service that runs.
+        """
+        service = ArbstrService(self.config, self.reactor, build=self.build)
+        service.privilegedStartService()
+        service.startService()
+        return service
+
+    def serve(self) -> tuple[Deferred[None], Deferred[None]]:
+        """
+        Have a request in flight.
+
+        @return: what it waits for, and what comes of it.
+        """
+        awaited: Deferred[None] = Deferred()
+
+        async def serving() -> None:
+            await awaited
+
+        return awaited, self.in_flight.run(serving())
+
+    def connect(self) -> StringTransport:
+        """
+        Have a client connected.
+        """
+        factory: Any = self.reactor.tcpServers[-1][1]
+        transport = StringTransport()
+        factory.buildProtocol(None).makeConnection(transport)
+        return transport
+
+    def test_mocks_get_addresses(self) -> None:
+        """
+        The daemon is built from a configuration in which every provider has a
+        URL.
+        """
+        self.start()
+        self.assertEqual(
+            [provider.url for provider in self.built_from.providers],
+            ["http://127.0.0.1:0/v1"] * 2,
+        )
+
+    def test_order_of_the_drain(self) -> None:
+        """
+        What is in flight needs providers, and leaves rows: those go last.
+        """
+        service = self.start()
+        awaited, _ = self.serve()
+        stopped = service.stopService()
+        self.assertEqual(self.told, ["guard", "port 8080"])
+        self.assertNoResult(stopped)
+        awaited.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual(self.told[2:], ["connections", "ledger", "mock", "mock"])
+
+    def test_grace(self) -> None:
+        """
+        After it, what is in flight is cancelled.
+        """
+        service = self.start()
+        _, served = self.serve()
+        stopped = service.stopService()
+        self.reactor.advance(GRACE - 1)
+        self.assertNoResult(served)
+        self.reactor.advance(1)
+        self.failureResultOf(served, CancelledError)
+        self.successResultOf(stopped)
+
+    def test_clients_get_what_was_written(self) -> None:
+        """
+        Their connections are closed, not cut, as long as the grace lasts.
+        """
+        service = self.start()
+        transport = self.connect()
+        stopped = service.stopService()
+        self.assertTrue(transport.disconnecting)
+        self.reactor.advance(GRACE - 1)
+        self.assertFalse(transport.disconnected)
+        self.assertNoResult(stopped)
+
+    def test_clients_that_take_nothing_are_cut(self) -> None:
+        service = self.start()
+        transport = self.connect()
+        service.stopService()
+        self.reactor.advance(GRACE)
+        self.assertTrue(transport.disconnected)
+
+    def test_terminate(self) -> None:
+        """
+        The reactor stops, and with it the service.
+        """
+        self.start().terminate()
+        self.assertTrue(self.reactor.hasStopped)
+
+    def test_terminate_again(self) -> None:
+        """
+        Whoever asks twice does not want to wait for the grace.
+        """
+        service = self.start()
+        _, served = self.serve()
+        service.terminate()
+        self.assertNoResult(served)
+        service.terminate()
+        self.failureResultOf(served, CancelledError)
+
+    def test_terminate_once_more(self) -> None:
+        """
+        With nothing left to cancel, clients are cut off.
+        """
+        service = self.start()
+        transport = self.connect()
+        service.terminate()
+        service.terminate()
+        self.assertTrue(transport.disconnected)
+
+    def test_terminate_while_clients_are_told(self) -> None:
+        """
+        Who is being told of the end is not cancelled twice, but cut off.
+        """
+        service = self.start()
+        transport = self.connect()
+        told: Deferred[None] = Deferred()
+
+        async def tells() -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                await told
+
+        served = self.in_flight.run(tells())
+        for _ in range(3):
+            self.assertFalse(transport.disconnected)
+            service.terminate()
+        self.assertNoResult(served)
+        self.assertTrue(transport.disconnected)
+
+
+class LogObserverTests(SynchronousTestCase):
+    """
+    How the application comes by its log.
+    """
+
+    def test_given(self) -> None:
+        @implementer(ILogObserver)
+        def observer(event: object) -> None:
+            pass
+
+        application = Application("arbstr")
+        service = ArbstrService(builtin_config(), None, observer)
+        service.setServiceParent(application)
+        self.assertIs(application.getComponent(ILogObserver), observer)
+
+    def test_not_given(self) -> None:
+        """
+        The application is left to twistd.
+        """
+        application = Application("arbstr")
+        ArbstrService(builtin_config(), None).setServiceParent(application)
+        self.assertIsNone(application.getComponent(ILogObserver))
