@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from arbstr.circuit.permit import AllCircuitsOpen, Permit
 from arbstr.circuit.registry import CircuitBreakerRegistry
 from arbstr.config.model import RetrySettings, StreamingSettings
-from arbstr.errors import circuits_open, over_limit
+from arbstr.errors import ApiError, circuits_open, over_limit
 from arbstr.exchange import Exchange
 from arbstr.routing.plan import Candidate, Plan
 from arbstr.tries import Tries
@@ -113,7 +113,7 @@ class Dispatcher:
         delay = delays[min(tries.comebacks, len(delays) - 1)]
         delay *= 1 - self._jitter() / 2
         if self._left(tries.deadline) <= delay:
-            raise tries.out_of_time()
+            raise tries.verdict(self._clock.seconds())
         tries.comebacks += 1
         await deferLater(self._clock, delay)
         return await self._acquire(tries.open_to_any(), plan, tries)
@@ -121,17 +121,30 @@ class Dispatcher:
     async def _acquire(
         self, candidates: list[Candidate], plan: Plan, tries: Tries
     ) -> tuple[Candidate, Permit]:
-        free = [each for each in candidates if not self._is_full(each)]
-        if not free:
-            if tries.any_failed:
-                raise tries.verdict(self._clock.seconds())
-            raise over_limit(
-                f"Every provider of model '{plan.model}' has as many requests in "
-                "flight as its max_in_flight allows",
-                retry_after=1,
-            )
-        return await self._circuits.acquire_first(
-            free, plan.model, timeout=self._left(tries.deadline)
+        while True:
+            free = [each for each in candidates if not self._is_full(each)]
+            try:
+                if not free:
+                    raise self._busy(plan, tries)
+                candidate, permit = await self._circuits.acquire_first(
+                    free, plan.model, timeout=self._left(tries.deadline)
+                )
+            except AllCircuitsOpen:
+                if len(free) < len(candidates):
+                    raise self._busy(plan, tries) from None
+                raise
+            if not self._is_full(candidate):
+                return candidate, permit
+            # It filled up while this waited.
+            permit.release()
+
+    def _busy(self, plan: Plan, tries: Tries) -> ApiError:
+        if tries.any_failed:
+            return tries.verdict(self._clock.seconds())
+        return over_limit(
+            f"Every healthy provider of model '{plan.model}' has as many requests in "
+            "flight as its max_in_flight allows",
+            retry_after=1,
         )
 
     @contextmanager
@@ -212,10 +225,10 @@ class Dispatcher:
         name = candidate.name
         tries.failed(candidate, failure)
         self._log.warn(
-            "{provider} failed ({kind}): {message}",
+            "{provider} failed ({kind}): {reason}",
             provider=name,
             kind=failure.kind,
-            message=failure.message,
+            reason=failure.message,
         )
         if failure.kind == "4xx":
             permit.inconclusive(failure.message)
@@ -225,7 +238,9 @@ class Dispatcher:
         if permit.resolved:
             if not charged:
                 permit.stream_failed(failure.kind, failure.message)
-        elif charged or self._was_cut_short(failure, exchange, tries):
+        elif charged or (
+            not permit.is_probe and self._was_cut_short(failure, exchange, tries)
+        ):
             permit.release()
         else:
             permit.failure(failure.kind, failure.message)

@@ -251,3 +251,14 @@ def client_left() -> ApiError:
     Nobody is there to be told.  The status is nginx's number for it.
     """
     return ApiError("The client left", status=499, type="client_error")
+
+
+def client_stalled(seconds: float) -> ApiError:
+    """
+    The client has stopped reading its answer.
+    """
+    return ApiError(
+        f"The client read nothing for {seconds:g} seconds",
+        status=499,
+        type="client_error",
+    )

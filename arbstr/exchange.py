@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from attrs import Factory, define
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from arbstr.errors import ApiError
@@ -31,14 +32,14 @@ class Attempt:
     provider: str
     started: float
     ended: float | None = None
-    outcome: str = "cancelled"
+    outcome: str | None = None
 
     @property
     def failed(self) -> bool:
         """
         It came to nothing, and not because the client left.
         """
-        return self.outcome not in ("ok", "cancelled")
+        return self.outcome not in (None, "ok", "cancelled")
 
 
 @define(eq=False)
@@ -97,6 +98,12 @@ class Exchange:
             attempt.outcome = "ok"
         except AttemptFailed as failure:
             attempt.outcome = failure.kind
+            raise
+        except (ApiError, CancelledError):
+            attempt.outcome = "cancelled"
+            raise
+        except Exception:
+            attempt.outcome = "error"
             raise
         finally:
             attempt.ended = self._clock.seconds()
@@ -222,5 +229,5 @@ class Exchange:
             provider=attempt.provider,
             start_ms=self._ms(attempt.started) or 0,
             duration_ms=round((ended - attempt.started) * 1000),
-            outcome=attempt.outcome,
+            outcome=attempt.outcome or "cancelled",
         )

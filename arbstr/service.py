@@ -86,9 +86,9 @@ def build(
         Chat(router, dispatcher, ledger, in_flight, clock),
         Status(router.catalog, circuits, int(time.time())),
     )
-    guard = Guard(web.app.resource(), config.server, in_flight, clock)
+    guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
     return Daemon(
-        site=make_site(guard, config.server.max_body_bytes),
+        site=make_site(guard, guard, config.server.max_body_bytes),
         guard=guard,
         in_flight=in_flight,
         circuits=circuits,
@@ -193,6 +193,8 @@ class ArbstrService(MultiService):
         # the signal, and a second one would be an error.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        # Left alone it would kill the process without a drain.
+        signal.signal(signal.SIGHUP, self._hung_up)
         self._log.info(
             "Serving on {addresses} for {count} providers",
             addresses=self._listening.addresses(),
@@ -201,6 +203,11 @@ class ArbstrService(MultiService):
 
     def _signalled(self, number: int, frame: object) -> None:
         self._reactor.callFromThread(self.terminate)
+
+    def _hung_up(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(
+            self._log.warn, "SIGHUP: to read the configuration again, restart arbstr"
+        )
 
     def _start_mocks(self) -> Config:
         """

@@ -95,22 +95,17 @@ class Tries:
         name, last = self._last()
         if last.content_sent:
             return provider_error(f"The answer broke off: {name}: {last}")
-        if last.is_clients:
-            return _pass_on(last)
-        if last.passes_on:
+        if last.is_clients or last.passes_on:
             error = _pass_on(last)
         elif last.kind == "timeout" or self.time_is_up(now):
-            return self.out_of_time()
+            error = out_of_time(f"No provider answered in time: {self._story()}")
         else:
             error = provider_error(f"No provider answered: {self._story()}")
-        return self._discourage(error)
-
-    def out_of_time(self) -> ApiError:
-        """
-        What the client is told when the budget is used up.
-        """
-        message = f"No provider answered in time: {self._story()}"
-        return self._discourage(out_of_time(message))
+        if last.reply is not None and last.reply.head.retry_after is not None:
+            error.headers["Retry-After"] = last.reply.head.retry_after
+        if self.made > 1 or (self.most > 1 and not last.is_clients):
+            _discourage(error)
+        return error
 
     def _last(self) -> tuple[str, AttemptFailed]:
         return list(self._failures.items())[-1]
@@ -118,14 +113,15 @@ class Tries:
     def _story(self) -> str:
         return "; ".join(f"{name}: {why}" for name, why in self._failures.items())
 
-    def _discourage(self, error: ApiError) -> ApiError:
-        """
-        OpenAI's SDKs try again by themselves: where we have done so already,
-        that would only multiply it, unless somebody said when it is worth it.
-        """
-        if self.most > 1 and "Retry-After" not in error.headers:
-            error.headers["x-should-retry"] = "false"
-        return error
+
+def _discourage(error: ApiError) -> None:
+    """
+    OpenAI's SDKs try again by themselves: where we have tried whatever can be
+    tried, that would only multiply it, unless somebody said when it is worth
+    it.
+    """
+    if "Retry-After" not in error.headers:
+        error.headers["x-should-retry"] = "false"
 
 
 def _pass_on(failure: AttemptFailed) -> ApiError:
@@ -137,10 +133,6 @@ def _pass_on(failure: AttemptFailed) -> ApiError:
         status=failure.status or 502,
         type="rate_limit_error" if failure.status == 429 else "invalid_request_error",
     )
-    reply = failure.reply
-    if reply is not None:
-        if reply.json is not None:
-            error.raw = reply.body
-        if reply.head.retry_after is not None:
-            error.headers["Retry-After"] = reply.head.retry_after
+    if failure.reply is not None and failure.reply.json is not None:
+        error.raw = failure.reply.body
     return error

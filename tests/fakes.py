@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from attrs import define, field
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone, ResponseNeverReceived
@@ -19,6 +19,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from arbstr.config.model import ProviderSettings
+from arbstr.ledger.row import RequestLog
 from arbstr.routing.catalog import Offer
 from arbstr.routing.money import Rates
 from arbstr.routing.plan import Candidate, Plan
@@ -297,3 +298,24 @@ def chat_request(content: str = "Hi", **fields: Any) -> ChatRequest:
     messages = [{"role": "user", "content": content}]
     body = {"model": MODEL, "messages": messages, **fields}
     return ChatRequest.parse(json.dumps(body).encode())
+
+
+@define
+class ListLedger:
+    """
+    Keeps the rows in a list.
+    """
+
+    rows: list[RequestLog] = field(factory=list)
+
+    def record(self, row: RequestLog) -> None:
+        self.rows.append(row)
+
+    def begin(self, row: RequestLog) -> None:
+        pass
+
+    def drain(self) -> Deferred[None]:
+        return succeed(None)
+
+    def status(self) -> dict[str, object]:
+        return {"kind": "list", "waiting": 0, "dropped": 0, "error": None}

@@ -16,6 +16,7 @@ from tests.dispatching import (
     DispatchTestCase,
     refusal,
 )
+from tests.fakes import provider
 
 INVALID_MODEL = {"error": {"message": "no such model", "type": "invalid_model"}}
 

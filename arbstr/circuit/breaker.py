@@ -150,7 +150,7 @@ class CircuitBreaker:
 
     def withdraw(self, waiter: Waiter) -> None:
         """
-        Takes out a waiter that was neither granted nor refused.
+        Takes out a waiter that was granted nothing here.
         """
         self._waiters.remove(waiter)
 
@@ -261,8 +261,8 @@ class CircuitBreaker:
             reason=message,
         )
         with self._outbox:
-            for waiter in self._take_waiters():
-                waiter.refused()
+            for waiter in tuple(self._waiters):
+                waiter.reconsider()
 
     def _close(self) -> None:
         self._open_until = None
@@ -273,12 +273,9 @@ class CircuitBreaker:
             provider=self.provider,
         )
         with self._outbox:
-            for waiter in self._take_waiters():
-                waiter.granted(Permit(self.provider, self, self._trips))
-
-    def _take_waiters(self) -> deque[Waiter]:
-        waiters, self._waiters = self._waiters, deque()
-        return waiters
+            while self._waiters:
+                permit = Permit(self.provider, self, self._trips)
+                self._waiters.popleft().granted(permit)
 
     def _next_open_seconds(self) -> float:
         """

@@ -85,7 +85,7 @@ class Permit:
     is_probe: ClassVar[bool] = False
 
     provider: str
-    _breaker: CircuitBreaker
+    _breaker: CircuitBreaker = field(repr=False)
     generation: int
     resolved: bool = field(default=False, init=False)
     _succeeded: bool = field(default=False, init=False)
@@ -223,19 +223,20 @@ class ProbeGuard(Permit):
             )
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Waiter:
     """
     A place in a breaker's queue, for the next probe or the verdict of the one
-    in flight.  Exactly one of the two is called, once, and neither runs anybody
-    else's code: they post to the L{Outbox}.
+    in flight.  Neither function runs anybody else's code: they post to the
+    L{Outbox}.
 
     @ivar granted: takes the probe, or a normal permit if the probe succeeded.
-    @ivar refused: the probe failed.
+        The place is gone.
+    @ivar reconsider: the probe failed.  The place is kept until it is withdrawn.
     """
 
     granted: Callable[[Permit], None]
-    refused: Callable[[], None]
+    reconsider: Callable[[], None]
 
 
 @define(eq=False)

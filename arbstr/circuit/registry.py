@@ -226,12 +226,9 @@ class _Choice(Generic[C]):
     def _queue_up(self) -> None:
         for candidate, breaker in self._pairs:
             if breaker not in self._places:
-                place = Waiter(
-                    granted=partial(self._granted, candidate, breaker),
-                    refused=partial(self._refused, breaker),
-                )
-                self._places[breaker] = place
-                breaker.enqueue(place)
+                granted = partial(self._granted, candidate, breaker)
+                self._places[breaker] = Waiter(granted, self._look_again)
+                breaker.enqueue(self._places[breaker])
 
     def _opens_at(self) -> float | None:
         times = [breaker.retry_at for _, breaker in self._pairs]
@@ -249,10 +246,10 @@ class _Choice(Generic[C]):
         Takes what has become available, goes on waiting, or gives up.
         """
         with self._outbox:
-            self._queue_up()
             for _, breaker in self._pairs:
-                breaker.offer_probe()
-            if self._permit is None:
+                if self._places:
+                    breaker.offer_probe()
+            if self._places:
                 if self._is_worth_waiting():
                     self._set_alarm()
                 else:
@@ -260,13 +257,6 @@ class _Choice(Generic[C]):
 
     def _granted(self, candidate: C, breaker: CircuitBreaker, permit: Permit) -> None:
         del self._places[breaker]
-        self._answer(candidate, permit)
-
-    def _refused(self, breaker: CircuitBreaker) -> None:
-        del self._places[breaker]
-        self._look_again()
-
-    def _answer(self, candidate: C, permit: Permit) -> None:
         self._permit = permit
         self._leave()
         self._outbox.post(self._deferred, (candidate, permit))

@@ -56,8 +56,8 @@ class MockSettings(Settings):
     @ivar latency_seconds: before the first byte of an answer.
     @ivar chunk_seconds: between two chunks of a stream.
     @ivar failure: what goes wrong: an HTTP status, or C{cut} (the connection
-        is closed halfway through the answer), C{stall} (it says nothing more)
-        or C{none}.
+        is closed halfway through the answer), C{stall} (nothing more is said,
+        halfway through a stream or instead of an answer) or C{none}.
     @ivar failure_rate: the share of requests that it goes wrong for.
     """
 

@@ -44,6 +44,7 @@ class Catalog:
         self.providers = {provider.name: provider for provider in providers}
         self._offers: dict[str, list[Offer]] = {}
         self._serve_any: list[ProviderSettings] = []
+        self._by_provider: dict[str, list[Offer]] = {}
         for provider in self.providers.values():
             for model in provider.models:
                 offer = Offer(
@@ -53,14 +54,28 @@ class Catalog:
                     rates=_rates(provider, model),
                 )
                 self._offers.setdefault(model.name, []).append(offer)
+                self._by_provider.setdefault(provider.name, []).append(offer)
             if not provider.models:
                 self._serve_any.append(provider)
+        self._models = sorted(self._offers)
 
     def models(self) -> list[str]:
         """
         The models that some provider lists, sorted.
         """
-        return sorted(self._offers)
+        return self._models
+
+    def lists(self, model: str) -> bool:
+        """
+        Does some provider list the model?
+        """
+        return model in self._offers
+
+    def offers_of(self, provider: str) -> list[Offer]:
+        """
+        What a provider lists, by the provider's name.
+        """
+        return self._by_provider.get(provider, [])
 
     def offers(self, model: str) -> list[Offer]:
         """

@@ -37,10 +37,11 @@ from twisted.web.iweb import (
 )
 from zope.interface import implementer
 
-# Idle connections kept for each provider, and for how long: less than the
-# servers in use keep theirs, lest a request is sent into a closing one.
+# Idle connections kept for each provider, and for how long: less than the five
+# seconds after which uvicorn and Node close theirs, lest a request is sent into
+# a closing one.
 _IDLE_CONNECTIONS = 64
-_IDLE_SECONDS = 50
+_IDLE_SECONDS = 4
 
 
 class EncodedResponse(Exception):

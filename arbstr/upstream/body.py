@@ -43,6 +43,8 @@ class BodyReceiver(Protocol, ABC):
         self.finished: Deferred[None] = Deferred(self._cancelled)
         self._clock = clock
         self._limits = limits
+        self._left = limits.total
+        self._deadline = 0.0
         self._over = False
         self._connected = False
         self._idle_call: IDelayedCall | None = None
@@ -61,7 +63,7 @@ class BodyReceiver(Protocol, ABC):
         """
         self.finish()
 
-    def finish(self, failure: AttemptFailed | None = None) -> None:
+    def finish(self, failure: Exception | None = None) -> None:
         """
         Nothing more of the body matters: fire C{finished}, and if the
         provider has not finished sending, cut its connection.
@@ -79,8 +81,7 @@ class BodyReceiver(Protocol, ABC):
         The response's headers have been read; its body follows.
         """
         self._connected = True
-        self._idle_call = self._clock.callLater(self._limits.idle, self._stalled)
-        self._total_call = self._clock.callLater(self._limits.total, self._too_long)
+        self._start_timers()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -104,20 +105,21 @@ class BodyReceiver(Protocol, ABC):
         else:
             self.finish(AttemptFailed("connect", "the connection was lost midway"))
 
-    def pause_idle(self) -> None:
+    def hold_limits(self) -> None:
         """
-        The provider is being held up by us: its silence is not its fault.
+        The provider is being held up by us: that is not its fault.
         """
-        if self._idle_call is not None:
-            self._idle_call.cancel()
-            self._idle_call = None
+        if self._over or self._idle_call is None:
+            return
+        self._left = max(0.0, self._deadline - self._clock.seconds())
+        self._stop_timers()
 
-    def resume_idle(self) -> None:
+    def resume_limits(self) -> None:
         """
         The provider may send again.
         """
         if not self._over and self._idle_call is None:
-            self._idle_call = self._clock.callLater(self._limits.idle, self._stalled)
+            self._start_timers()
 
     def _stalled(self) -> None:
         self._idle_call = None
@@ -131,12 +133,20 @@ class BodyReceiver(Protocol, ABC):
     def _cancelled(self, finished: Deferred[None]) -> None:
         self._stop()
 
-    def _stop(self) -> None:
-        self._over = True
+    def _start_timers(self) -> None:
+        self._deadline = self._clock.seconds() + self._left
+        self._idle_call = self._clock.callLater(self._limits.idle, self._stalled)
+        self._total_call = self._clock.callLater(self._left, self._too_long)
+
+    def _stop_timers(self) -> None:
         for call in (self._idle_call, self._total_call):
             if call is not None:
                 call.cancel()
         self._idle_call = self._total_call = None
+
+    def _stop(self) -> None:
+        self._over = True
+        self._stop_timers()
         if self._connected:
             self._connected = False
             cast(IPushProducer, self.transport).stopProducing()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
@@ -25,7 +25,7 @@ from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from arbstr import __version__
-from arbstr.redact import redact
+from arbstr.redact import REDACTED, redact
 from arbstr.routing.plan import Candidate
 
 from .agent import Connections, EncodedResponse, discard
@@ -150,7 +150,7 @@ class ProviderClient:
             response=response,
         )
         if not 200 <= opened.head.status <= 299:
-            raise await self._refused(opened, budget)
+            raise await self._refused(opened, candidate, budget)
         return opened
 
     async def read(self, opened: Opened, budget: float) -> Reply:
@@ -192,16 +192,20 @@ class ProviderClient:
         await collector.finished
         return collector.body()
 
-    async def _refused(self, opened: Opened, budget: float) -> AttemptFailed:
+    async def _refused(
+        self, opened: Opened, candidate: Candidate, budget: float
+    ) -> AttemptFailed:
         """
         What a response other than 2xx amounts to.
         """
         status = opened.head.status
-        if 300 <= status <= 399:
+        if not 400 <= status <= 599:
             discard(opened.response)
-            return AttemptFailed(
-                "protocol", f"HTTP {status}: redirects are not followed", status=status
+            redirect = 300 <= status <= 399
+            why = (
+                "redirects are not followed" if redirect else "there is no such status"
             )
+            return AttemptFailed("protocol", f"HTTP {status}: {why}", status=status)
         try:
             body = await self._collect(opened, budget, _LARGEST_ERROR)
         except AttemptFailed:
@@ -210,9 +214,12 @@ class ProviderClient:
         reply = Reply(opened.head, body, parse_json(body))
         return AttemptFailed(
             "4xx" if 400 <= status <= 499 else "5xx",
-            describe(status, reply),
+            _without_key(describe(status, reply), candidate),
             status=status,
-            reply=reply,
+            reply=evolve(
+                reply,
+                body=_without_key(body.decode("latin-1"), candidate).encode("latin-1"),
+            ),
         )
 
 
@@ -230,9 +237,10 @@ def _request_headers(candidate: Candidate, call: Call) -> Headers:
 def _read_head(response: IResponse) -> Head:
     def first(*names: str) -> str | None:
         for name in names:
-            values = response.headers.getRawHeaders(name)
+            values = response.headers.getRawHeaders(name.encode("ascii"))
             if values:
-                return str(values[0])
+                value: bytes = values[0]
+                return value.decode("utf-8", "replace")
         return None
 
     return Head(
@@ -242,6 +250,14 @@ def _read_head(response: IResponse) -> Head:
         processing_ms=first("openai-processing-ms"),
         request_id=first(*_REQUEST_IDS),
     )
+
+
+def _without_key(text: str, candidate: Candidate) -> str:
+    """
+    What a provider says goes to the client: not the key that it was sent.
+    """
+    key = candidate.provider.api_key
+    return text if key is None else text.replace(key.get_secret_value(), REDACTED)
 
 
 def _no_answer(_: object, seconds: float) -> None:

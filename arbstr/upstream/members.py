@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from attrs import frozen
@@ -16,6 +17,9 @@ from attrs import frozen
 from arbstr.errors import ApiError, bad_request
 
 _MAX_DEPTH = 64
+# Each costs more than what it says: a body of nothing else would keep the
+# reactor busy for seconds.
+_MAX_MEMBERS = 1000
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -45,8 +49,8 @@ def parse_object(body: bytes) -> tuple[str, tuple[Member, ...]]:
     Read a request's body.
 
     @return: the text that it is, and the members of the object in it.
-    @raise ApiError: it is not UTF-8, not JSON, not an object, or nests deeper
-        than 64 levels.
+    @raise ApiError: it is not UTF-8, not JSON, not an object, has more than a
+        thousand members, or nests deeper than 64 levels.
     """
     text = _decode(body)
     try:
@@ -69,7 +73,10 @@ def read_members(text: str) -> tuple[Member, ...]:
     @raise ValueError: it is not JSON.
     @raise ApiError: it is JSON, but not an object.
     """
-    return tuple(_read_object(text))
+    members = tuple(islice(_read_object(text), _MAX_MEMBERS + 1))
+    if len(members) > _MAX_MEMBERS:
+        raise bad_request(f"The body has more than {_MAX_MEMBERS} members")
+    return members
 
 
 def rewrite(
@@ -166,17 +173,18 @@ def _check_depth(value: Any) -> None:
     @raise ApiError: the value nests deeper than the limit, the outermost
         object counted.
     """
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [each for each in level if isinstance(each, (dict, list))]
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(_MAX_DEPTH - 1):
         if not level:
             return
         level = [
             inner
             for outer in level
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
         ]
-    raise _too_deep()
+    if level:
+        raise _too_deep()
 
 
 def _too_deep() -> ApiError:

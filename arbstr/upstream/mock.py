@@ -144,13 +144,13 @@ class _Completions(Resource):
             return
         failure = self._failure(chat)
         await self._wait(self._settings.latency_seconds)
-        if failure == "stall":
-            await Deferred()
-        elif isinstance(failure, int):
+        if isinstance(failure, int):
             told = ApiError(f"{self._name} was told to answer {failure}", failure)
             _send(request, failure, told.body())
         elif chat.stream:
-            await self._stream(request, chat, cut=failure == "cut")
+            await self._stream(request, chat, failure)
+        elif failure == "stall":
+            await Deferred()
         elif failure == "cut":
             self._cut(request, b'{"id":"chatcmpl-mock","choices":[')
         else:
@@ -175,18 +175,22 @@ class _Completions(Resource):
             "usage": _usage(chat, words),
         }
 
-    async def _stream(self, request: Request, chat: ChatRequest, cut: bool) -> None:
+    async def _stream(
+        self, request: Request, chat: ChatRequest, failure: str | int
+    ) -> None:
         request.setHeader("Content-Type", "text/event-stream")
         words = self._words(chat)
         events = list(self._events(chat, words))
-        if cut:
+        if failure != "none":
             events = events[: len(events) // 2]
         for number, event in enumerate(events):
             if number:
                 await self._wait(self._settings.chunk_seconds)
             request.write(b"data: " + _dump(event) + b"\n\n")
-        if cut:
+        if failure == "cut":
             self._cut(request, b"")
+        elif failure == "stall":
+            await Deferred()
         else:
             request.write(b"data: [DONE]\n\n")
             request.finish()

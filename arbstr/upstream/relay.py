@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
+from arbstr.errors import client_stalled
+
 from .body import BodyLimits, BodyReceiver
 from .failures import AttemptFailed
 from .stream import ChatStream
@@ -20,6 +22,8 @@ from .stream import ChatStream
 # next provider can still take over; then the client needs a sign of life.
 _HOLD_SECONDS = 5
 _HOLD_BYTES = 256 * 1024
+# How long a client may go without reading anything.
+_STALL_SECONDS = 60
 # How long a provider may take to end its body after [DONE]: so long its
 # connection can be used again.
 _LINGER_SECONDS = 1
@@ -78,6 +82,7 @@ class Relay(BodyReceiver):
         self._flowing = False
         self._hold_call: IDelayedCall | None = None
         self._linger_call: IDelayedCall | None = None
+        self._stall_call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """
@@ -113,7 +118,7 @@ class Relay(BodyReceiver):
         else:
             self.finish(AttemptFailed("protocol", "the stream broke off"))
 
-    def finish(self, failure: AttemptFailed | None = None) -> None:
+    def finish(self, failure: Exception | None = None) -> None:
         """
         See L{BodyReceiver.finish}.  What comes after C{[DONE]} cannot spoil
         the answer any more.
@@ -124,14 +129,19 @@ class Relay(BodyReceiver):
         """
         The client is slow.
         """
-        self.pause_idle()
+        self.hold_limits()
+        if self._stall_call is None:
+            self._stall_call = self._clock.callLater(
+                _STALL_SECONDS, self._client_stalled
+            )
         cast(IPushProducer, self.transport).pauseProducing()
 
     def resumeProducing(self) -> None:
         """
         The client has caught up.
         """
-        self.resume_idle()
+        self._stop_stall_timer()
+        self.resume_limits()
         cast(IPushProducer, self.transport).resumeProducing()
 
     def stopProducing(self) -> None:
@@ -164,6 +174,15 @@ class Relay(BodyReceiver):
         if not self._flowing:
             self._flow()
 
+    def _client_stalled(self) -> None:
+        self._stall_call = None
+        self.finish(client_stalled(_STALL_SECONDS))
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_call is not None:
+            self._stall_call.cancel()
+            self._stall_call = None
+
     def _linger_over(self) -> None:
         self._linger_call = None
         self.finish()
@@ -179,6 +198,7 @@ class Relay(BodyReceiver):
             if call is not None:
                 call.cancel()
         self._hold_call = self._linger_call = None
+        self._stop_stall_timer()
         if self._flowing:
             self._flowing = False
             self._downstream.detach()

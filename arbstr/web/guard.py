@@ -23,6 +23,8 @@ from arbstr.errors import (
     over_limit,
     shutting_down,
 )
+from arbstr.exchange import Exchange
+from arbstr.ledger.writer import Ledger
 
 from .inflight import InFlight
 from .respond import prepare_error, send
@@ -79,9 +81,12 @@ class Guard(Resource):
         application: IResource,
         settings: ServerSettings,
         in_flight: InFlight,
+        ledger: Ledger,
         clock: IReactorTime,
     ) -> None:
         Resource.__init__(self)
+        self._ledger = ledger
+        self._clock = clock
         self._application = application
         self._in_flight = in_flight
         self._most = settings.max_in_flight
@@ -92,11 +97,8 @@ class Guard(Resource):
             None if token is None else _digest(token.get_secret_value().encode())
         )
         listening = (interface(each) for each in settings.listen)
-        self._hosts = {
-            name.lower().strip("[]")
-            for name in (*_LOCAL_NAMES, *settings.allowed_hosts, *listening)
-            if name
-        }
+        self._hosts = {*_LOCAL_NAMES, *(name.lower() for name in listening if name)}
+        self._hosts |= {_host_of(name) for name in settings.allowed_hosts}
 
     def close(self) -> None:
         """
@@ -113,18 +115,37 @@ class Guard(Resource):
         error = self._refusal(request)
         if error is not None:
             send(request, prepare_error(request, error))
+            if request.method == b"POST":
+                self.refused(request, error)
         else:
             self._application.render(request)
         return NOT_DONE_YET
 
-    def _refusal(self, request: ArbstrRequest) -> ApiError | None:
+    def admit(self, request: ArbstrRequest) -> ApiError | None:
+        """
+        Why a request is refused for its headers; C{None} if it is not.
+        """
         if self._closed:
             return shutting_down()
         return (
             self._wrong_host(request)
-            or self._unreadable_path(request)
             or self._foreign_origin(request)
             or self._unauthenticated(request)
+        )
+
+    def refused(self, request: ArbstrRequest, error: ApiError) -> None:
+        """
+        Remember a request that went no further.
+        """
+        exchange = Exchange.begin(request.request_id, self._clock)
+        self._ledger.record(exchange.row(error))
+
+    def _refusal(self, request: ArbstrRequest) -> ApiError | None:
+        if request.path == b"/healthz" and request.method in (b"GET", b"HEAD"):
+            return shutting_down() if self._closed else self._wrong_host(request)
+        return (
+            self.admit(request)
+            or self._unreadable_path(request)
             or (self._unfit_post(request) if request.method == b"POST" else None)
         )
 
@@ -161,7 +182,7 @@ class Guard(Resource):
         return name is not None and name in self._hosts
 
     def _unauthenticated(self, request: ArbstrRequest) -> ApiError | None:
-        if self._token is None or request.path == b"/healthz":
+        if self._token is None:
             return None
         given = request.requestHeaders.getRawHeaders(b"Authorization", [b""])[0]
         if given[: len(_BEARER)].lower() == _BEARER:
@@ -180,6 +201,16 @@ class Guard(Resource):
         if wait:
             return over_limit("Too many requests a second", wait)
         return None
+
+
+def _host_of(name: str) -> str:
+    """
+    A host's name without the port that it may have been written with.
+    """
+    bare = name.strip("[]")
+    if ":" in bare and "]:" not in name and bare.count(":") > 1:
+        return bare.lower()
+    return urlsplit(f"//{name}").hostname or name.lower()
 
 
 def _digest(token: bytes) -> bytes:

@@ -49,7 +49,7 @@ def prepare_error(
     Make an error ready to be answered with.
     """
     body = dump(error.body()) if error.raw is None else error.raw
-    told = {**(headers or {}), **_headers_of(error)}
+    told = {**(headers or {}), **headers_of(error)}
     return prepare(request, error.status, body, headers=told)
 
 
@@ -61,7 +61,10 @@ def send(request: Request, body: bytes) -> None:
     request.finish()
 
 
-def _headers_of(error: ApiError) -> dict[str, str]:
+def headers_of(error: ApiError) -> dict[str, str]:
+    """
+    The headers that go with an error.
+    """
     headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))

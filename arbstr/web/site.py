@@ -7,21 +7,38 @@ from __future__ import annotations
 
 import uuid
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from arbstr.errors import body_too_large
+from arbstr.errors import ApiError, body_too_large
 from arbstr.quiet import QuietSite
 
-from .respond import dump
+from .respond import JSON_TYPE, dump, headers_of
 
 # How long a client may go on sending a body that was refused, so that it gets
 # to read the refusal before the connection is reset.
 _LINGER_SECONDS = 1
+
+
+class Gate(Protocol):
+    """
+    Decides by a request's headers whether its body is wanted.
+    """
+
+    def admit(self, request: ArbstrRequest) -> ApiError | None:
+        """
+        Why it is not; C{None} if it is.
+        """
+
+    def refused(self, request: ArbstrRequest, error: ApiError) -> None:
+        """
+        The client has been told so.
+        """
 
 
 class ArbstrRequest(Request):
@@ -31,6 +48,7 @@ class ArbstrRequest(Request):
     @ivar request_id: the UUID that every answer to it carries.
     """
 
+    gate: Gate
     max_body_bytes: int
     content: BytesIO
     _refused = False
@@ -61,8 +79,13 @@ class ArbstrRequest(Request):
         The headers are complete: this is how long the body says it is.
         """
         self.content = BytesIO()
-        if length is not None and length > self.max_body_bytes:
-            self._refuse()
+        if length == 0:
+            return
+        error = self.gate.admit(self)
+        if error is None and length is not None and length > self.max_body_bytes:
+            error = body_too_large(self.max_body_bytes)
+        if error is not None:
+            self._refuse(error)
 
     def handleContentChunk(self, data: bytes) -> None:
         """
@@ -72,7 +95,7 @@ class ArbstrRequest(Request):
             return
         self.content.write(data)
         if self.content.tell() > self.max_body_bytes:
-            self._refuse()
+            self._refuse(body_too_large(self.max_body_bytes))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """
@@ -91,34 +114,41 @@ class ArbstrRequest(Request):
             self._closing.cancel()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
-    def _refuse(self) -> None:
+    def _refuse(self, error: ApiError) -> None:
         """
         Answer before the body has come, and take no more of it.
         """
         self._refused = True
         self.content = BytesIO()
-        body = dump(body_too_large(self.max_body_bytes).body())
-        head = (
-            "HTTP/1.1 413 Request Entity Too Large\r\n"
-            "Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"X-Arbstr-Request-Id: {self.request_id}\r\n"
-            f"X-Request-Id: {self.request_id}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.channel.write(head.encode("ascii") + body)
+        # Nor should the client be told to go on with it.
+        self.requestHeaders.removeHeader(b"Expect")
+        body = dump(error.body())
+        headers = {
+            "Content-Type": JSON_TYPE,
+            "Content-Length": str(len(body)),
+            "X-Arbstr-Request-Id": self.request_id,
+            "X-Request-Id": self.request_id,
+            **headers_of(error),
+            "Connection": "close",
+        }
+        reason = RESPONSES.get(error.status, b"Refused").decode("ascii")
+        head = [f"HTTP/1.1 {error.status} {reason}"]
+        head += [f"{name}: {value}" for name, value in headers.items()]
+        self.channel.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
         self._closing = self.channel.callLater(
             _LINGER_SECONDS, self.channel.loseConnection
         )
+        self.gate.refused(self, error)
 
 
-def make_site(root: IResource, max_body_bytes: int) -> Site:
+def make_site(root: IResource, gate: Gate, max_body_bytes: int) -> Site:
     """
     The factory of the server's connections.
     """
 
-    class LimitedRequest(ArbstrRequest):
+    class GatedRequest(ArbstrRequest):
         pass
 
-    LimitedRequest.max_body_bytes = max_body_bytes
-    return QuietSite(root, requestFactory=LimitedRequest)
+    GatedRequest.gate = gate
+    GatedRequest.max_body_bytes = max_body_bytes
+    return QuietSite(root, requestFactory=GatedRequest)

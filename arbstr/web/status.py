@@ -44,7 +44,7 @@ class Status:
 
         @raise ApiError: no provider lists it.
         """
-        if name not in self.catalog.models():
+        if not self.catalog.lists(name):
             raise no_such_model(name)
         ranked = cheapest(map(_typical, self.catalog.offers(name)))
         tiers = {each.provider.tier for each in ranked}
@@ -74,7 +74,12 @@ class Status:
                     "url": provider.url,
                     "tier": provider.tier,
                     "source": "config",
-                    "models": self._models_of(provider),
+                    "rates": _default_rates(provider),
+                    "models": [
+                        {"id": offer.model, "upstream": offer.upstream_model}
+                        | _rates(offer)
+                        for offer in self.catalog.offers_of(provider.name)
+                    ],
                     "circuit": circuits[provider.name],
                     "cooling_until": None,
                     "has_key": provider.api_key is not None,
@@ -118,14 +123,6 @@ class Status:
             for name, circuit in self.circuits.snapshots().items()
         }
 
-    def _models_of(self, provider: ProviderSettings) -> list[dict[str, object]]:
-        return [
-            {"id": offer.model, "upstream": offer.upstream_model, **_rates(offer)}
-            for model in provider.models
-            for offer in self.catalog.offers(model.name)
-            if offer.provider is provider
-        ]
-
 
 def _typical(offer: Offer) -> Candidate:
     expected = offer.rates.expected_sats(_TYPICAL_TOKENS, _TYPICAL_TOKENS)
@@ -138,4 +135,17 @@ def _rates(offer: Offer) -> dict[str, object]:
         "output_rate": offer.rates.output,
         "cached_input_rate": offer.rates.cached_input,
         "base_fee": offer.rates.base_fee,
+    }
+
+
+def _default_rates(provider: ProviderSettings) -> dict[str, object]:
+    """
+    What holds for models without rates of their own; C{None} where every model
+    has to have some.
+    """
+    return {
+        "input_rate": provider.input_rate,
+        "output_rate": provider.output_rate,
+        "cached_input_rate": provider.cached_input_rate,
+        "base_fee": provider.base_fee,
     }

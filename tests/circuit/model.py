@@ -69,6 +69,11 @@ class Timer:
 class ModelWorld(World):
     """
     The reference.
+
+    @ivar letters: answers on their way.
+    @ivar sending: those who ask just now; they hear nothing before they have
+        finished.
+    @ivar early: answers to them.
     """
 
     def __init__(self) -> None:
@@ -81,6 +86,8 @@ class ModelWorld(World):
         self.permits: dict[int, Issued] = {}
         self.letters: deque[tuple[int, Answer]] = deque()
         self.delivering = False
+        self.sending: set[int] = set()
+        self.early: dict[int, Answer] = {}
 
     def state(self, name: str) -> CircuitState:
         """
@@ -120,7 +127,10 @@ class ModelWorld(World):
             self.set_alarm(number)
             if request.timeout is not None:
                 self.set_timer(number, self.now + request.timeout, is_deadline=True)
+        self.sending.add(number)
         self.deliver()
+        self.sending.remove(number)
+        answer = answer or self.early.pop(number, None)
         if answer is not None:
             self.told(number, answer)
 
@@ -171,7 +181,8 @@ class ModelWorld(World):
         Something has changed for somebody who waits.
         """
         for name in self.requests[number].names:
-            self.offer(name)
+            if number in self.queue:
+                self.offer(name)
         if number in self.queue:
             if self.is_worth_waiting(number):
                 self.set_alarm(number)
@@ -200,7 +211,9 @@ class ModelWorld(World):
             self.delivering = True
             while self.letters:
                 number, answer = self.letters.popleft()
-                if number not in self.answers:
+                if number in self.sending:
+                    self.early[number] = answer
+                elif number not in self.answers:
                     self.told(number, answer)
             self.delivering = False
 
@@ -292,8 +305,7 @@ class ModelWorld(World):
         breaker.openings += 1
         breaker.until = self.now + seconds
         for number in self.queue_of(name):
-            if number in self.queue:
-                self.look_again(number)
+            self.look_again(number)
 
     def close(self, name: str) -> None:
         """

@@ -223,6 +223,19 @@ class WaitingTests(CircuitTestCase):
         probe.failure("5xx", "test")
         self.assert_chosen(choice, "b", is_probe=True)
 
+    def test_several_due_when_the_last_probe_fails(self) -> None:
+        """
+        Each who looks again takes the best of its own candidates that is left.
+        """
+        probe = self.probe("b")
+        self.trip("a", "c")
+        first = self.wait_for_first("b", "c", "a")
+        second = self.wait_for_first("a", "b")
+        self.clock.rightNow += OPEN_SECONDS
+        probe.failure("5xx", "test")
+        self.assert_chosen(first, "c", is_probe=True)
+        self.assert_chosen(second, "a", is_probe=True)
+
     def test_order_among_waiters(self) -> None:
         """
         Who waits for one and who waits for several stand in the same queue.

@@ -268,5 +268,7 @@ class CircuitMachineTests(SynchronousTestCase):
                 stateful_step_count=50,
                 derandomize=not DEEP,
                 deadline=None,
+                # trial would not show what is in a group of errors.
+                report_multiple_bugs=False,
             ),
         )

@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from attrs import define, field
+from attrs import define
 from twisted.internet import reactor as global_reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -27,8 +27,8 @@ from zope.interface import implementer
 
 from arbstr.circuit.permit import Permit
 from arbstr.config.model import Config
-from arbstr.ledger.row import RequestLog
 from arbstr.service import Daemon, build
+from tests.fakes import ListLedger
 
 from .providers import FakeProvider, Script, serves
 from .wire import Answer, Begun, Body, Collected, RawClient
@@ -94,21 +94,6 @@ class SkippingClock:
         So much time has passed.
         """
         self.skipped += seconds
-
-
-@define
-class ListLedger:
-    """
-    Keeps the rows in a list.
-    """
-
-    rows: list[RequestLog] = field(factory=list)
-
-    def record(self, row: RequestLog) -> None:
-        self.rows.append(row)
-
-    def drain(self) -> Deferred[None]:
-        return succeed(None)
 
 
 def chat(stream: bool = False, **fields: Any) -> dict[str, Any]:

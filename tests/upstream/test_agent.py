@@ -228,7 +228,7 @@ class ConnectionTests(ConnectionsTestCase):
         line = self.connect()
         line.answer()
         self.read(getting)
-        self.reactor.advance(49)
+        self.reactor.advance(3)
         self.assertFalse(line.transport.disconnecting)
         self.reactor.advance(1)
         self.assertTrue(line.transport.disconnecting)

@@ -187,10 +187,10 @@ class CollectorTests(SynchronousTestCase):
         """
         While the provider may not send, its silence is not counted.
         """
-        self.collector.pause_idle()
+        self.collector.hold_limits()
         self.clock.advance(IDLE + 1)
         self.assertNoResult(self.collector.finished)
-        self.collector.resume_idle()
+        self.collector.resume_limits()
         self.clock.advance(IDLE - 1)
         self.assertNoResult(self.collector.finished)
         self.clock.advance(1)
@@ -200,8 +200,8 @@ class CollectorTests(SynchronousTestCase):
         """
         It makes no difference.
         """
-        self.collector.pause_idle()
-        self.collector.pause_idle()
+        self.collector.hold_limits()
+        self.collector.hold_limits()
         self.clock.advance(IDLE + 1)
         self.body.end()
         self.assert_collected(b"")
@@ -211,14 +211,14 @@ class CollectorTests(SynchronousTestCase):
         Nor does it then.
         """
         self.body.end()
-        self.collector.pause_idle()
+        self.collector.hold_limits()
         self.assert_collected(b"")
 
     def test_resumed_twice(self) -> None:
         """
         There is only ever one idle timer.
         """
-        self.collector.resume_idle()
+        self.collector.resume_limits()
         self.body.end()
         self.assert_collected(b"")
 
@@ -226,7 +226,7 @@ class CollectorTests(SynchronousTestCase):
         """
         No timer is started for what is over.
         """
-        self.collector.pause_idle()
+        self.collector.hold_limits()
         self.body.end()
-        self.collector.resume_idle()
+        self.collector.resume_limits()
         self.assert_collected(b"")

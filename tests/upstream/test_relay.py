@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import PotentialDataLoss
 
+from arbstr.errors import ApiError
 from arbstr.upstream.body import BodyLimits
 from arbstr.upstream.failures import AttemptFailed
 from arbstr.upstream.relay import Relay
@@ -275,12 +276,43 @@ class BackPressureTests(RelayTestCase):
         self.assertEqual(self.downstream.data, CONTENT + CONTENT)
         self.cancel()
 
-    def test_total_while_paused(self) -> None:
+    def test_stalled_client(self) -> None:
         """
-        A client that stays slow cannot keep a provider for ever.
+        A client that reads nothing cannot keep a provider for ever; it is not
+        the provider that has failed.
         """
         self.relay.pauseProducing()
-        self.clock.advance(TOTAL)
+        self.clock.advance(59)
+        self.assertNoResult(self.relay.finished)
+        self.clock.advance(1)
+        error = self.failureResultOf(self.relay.finished, ApiError).value
+        self.assertEqual(error.status, 499)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_slow_client_is_not_stalled(self) -> None:
+        """
+        Its patience begins anew whenever it has read something.
+        """
+        self.relay.pauseProducing()
+        self.clock.advance(59)
+        self.relay.resumeProducing()
+        self.relay.pauseProducing()
+        self.clock.advance(59)
+        self.assertNoResult(self.relay.finished)
+        self.cancel()
+
+    def test_total_stands_still_while_paused(self) -> None:
+        """
+        What the client's slowness costs is not the provider's time.
+        """
+        self.relay.pauseProducing()
+        self.clock.advance(50)
+        self.relay.resumeProducing()
+        for _ in range(int(TOTAL) - 1):
+            self.clock.advance(1)
+            self.body.send(CONTENT)
+        self.assertNoResult(self.relay.finished)
+        self.clock.advance(1)
         self.assert_failed("timeout", "the answer took too long")
 
     def test_cancelled_while_paused(self) -> None:

@@ -16,6 +16,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Site
 from twisted.web.test.requesthelper import DummyChannel
 
+from arbstr.errors import ApiError
+from arbstr.web.guard import Guard
 from arbstr.web.site import ArbstrRequest, make_site
 
 MOST_BYTES = 1000
@@ -30,6 +32,18 @@ class Channel(DummyChannel):
         super().__init__()
         self.site = site
         self.transport = transport  # type: ignore[assignment]
+
+
+class Open:
+    """
+    A gate that everybody may pass.
+    """
+
+    def admit(self, request: ArbstrRequest) -> ApiError | None:
+        return None
+
+    def refused(self, request: ArbstrRequest, error: ApiError) -> None:
+        pass
 
 
 @define
@@ -52,7 +66,9 @@ class Incoming:
         A request whose headers have been read, on its way to a resource.
         """
         transport = StringTransport()
-        channel = Channel(make_site(root or Resource(), MOST_BYTES), transport)
+        resource = root or Resource()
+        gate = resource if isinstance(resource, Guard) else Open()
+        channel = Channel(make_site(resource, gate, MOST_BYTES), transport)
         request = channel.site.requestFactory(channel)
         assert isinstance(request, ArbstrRequest)
         request.clientproto = version

@@ -187,6 +187,12 @@ class ProviderTests(StatusTestCase):
                 "url": "https://beta.example/v1",
                 "tier": "standard",
                 "source": "config",
+                "rates": {
+                    "input_rate": 200,
+                    "output_rate": 100,
+                    "cached_input_rate": None,
+                    "base_fee": 2,
+                },
                 "models": [
                     {
                         "id": "gpt-4o",
