@@ -13,7 +13,11 @@ VERSION = re.search(
 )
 assert VERSION is not None
 
+POSTGRES = ["psycopg[binary] >= 3.1"]  # the other database
+
 TEST = [
+    *POSTGRES,
+    "cryptography >= 42",  # certificates of a test's own
     "hypothesis >= 6.100",  # state machines and splits nobody would think of
     "openai >= 1.40",  # the client most people point at arbstr
 ]
@@ -37,10 +41,12 @@ setup(
     package_data={"arbstr": ["py.typed"]},
     entry_points={"console_scripts": ["arbstr = arbstr.cli:main"]},
     install_requires=[
+        "alembic >= 1.13",  # the schema's versions
         "attrs >= 23.2",  # records
         "klein >= 24.8",  # the resource tree
         "pydantic >= 2.7",  # settings: every error with its path, secrets
         "PyYAML >= 6.0.1",  # the configuration file
+        "SQLAlchemy >= 2.0.30",  # one schema for SQLite and PostgreSQL
         "treq >= 24.9",  # calls to providers
         "Twisted[tls] >= 25.5",  # the daemon; 24.7 has the request-smuggling fixes,
         # 25.5 leaves POST bodies alone
@@ -48,6 +54,7 @@ setup(
         "zope.interface >= 6.0",  # how Twisted spells an interface
     ],
     extras_require={
+        "postgres": POSTGRES,
         "test": TEST,
         "dev": [
             *TEST,

@@ -1,5 +1,6 @@
 """
-The C{arbstr} command: looks at a configuration without starting anything.
+The C{arbstr} command: looks at a configuration without starting anything, and
+asks a running daemon.
 
 The daemon itself is C{twistd arbstr}.
 """
@@ -15,6 +16,9 @@ from collections.abc import Sequence
 from attrs import asdict, frozen
 
 from . import __version__
+from .commands import reports
+from .commands.ask import CommandError
+from .commands.tables import table
 from .config.load import ConfigError, Loaded, default_path, load_config
 from .config.model import ProviderSettings
 from .routing.catalog import Catalog
@@ -26,12 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     @param argv: the arguments after the command's name; C{None} for those of
         the process.
-    @return: the exit code: 0, or 1 for a configuration that cannot be used.
+    @return: the exit code: 0; or 1 for a configuration that cannot be used, a
+        daemon that does not answer, or one that is unhealthy.
     """
     options = _parser().parse_args(argv)
     try:
+        if reports.is_command(options.command):
+            return reports.run(options)
         loaded = load_config(options.config or _found_path())
-    except ConfigError as error:
+    except (ConfigError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
     if options.command == "check":
@@ -44,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="arbstr",
-        description="Looks at arbstr's configuration.  The daemon is: twistd arbstr",
+        description="Looks at arbstr's configuration, and asks a running daemon.  "
+        "The daemon is: twistd arbstr",
     )
     parser.add_argument("--version", action="version", version=f"arbstr {__version__}")
     config = argparse.ArgumentParser(add_help=False)
@@ -61,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "providers", parents=[config], help="list providers, models, rates and keys"
     )
     providers.add_argument("--json", action="store_true", help="the same as JSON")
+    reports.add_commands(commands)
     return parser
 
 
@@ -177,9 +186,4 @@ def _table(providers: Sequence[_Provider]) -> str:
             rates = (model.input_rate, model.output_rate, model.base_fee)
             rows.append((*own, model.name, *(f"{rate:.10g}" for rate in rates)))
             own = ("",) * len(own)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return table(rows)

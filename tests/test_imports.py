@@ -23,7 +23,7 @@ LEVELS = (
     {"exchange", "tries"},
     {"dispatch"},
     {"web"},
-    {"service"},
+    {"service", "commands"},
     {"tap", "cli"},
 )
 WITHOUT_TWISTED = ("routing", "upstream/sse.py", "upstream/stream.py", "redact.py")

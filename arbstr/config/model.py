@@ -67,7 +67,7 @@ __all__ = [
     "Timeouts",
 ]
 
-Strategy = Literal["cheapest", "lowest_cost"]
+Strategy = Literal["cheapest", "lowest_cost", "lowest_latency", "balanced"]
 
 
 class ServerSettings(Settings):
@@ -139,11 +139,15 @@ class ProviderFilter(Settings):
 class PolicyRule(Settings):
     """
     Constraints on the requests that name the rule or match its keywords.
+
+    @ivar sats_per_second: what a second less of waiting is worth to the
+        strategy C{balanced}.
     """
 
     name: Name
     allowed_models: Names = ()
     strategy: Strategy | None = None
+    sats_per_second: Number = 1
     max_sats_per_1m_output: Number | None = None
     max_sats_per_request: Number | None = None
     keywords: Names = ()

@@ -35,6 +35,7 @@ class RequestLog:
     @ivar timestamp: when it was accepted, UTC.
     @ivar provider: who served it, or who was tried last.
     @ivar tokens_estimated: nobody reported usage; the counts are ours.
+    @ivar input_chars: how long the prompt was.
     @ivar baseline_cost_sats: the same tokens at the dearest candidate.
     @ivar ttft_ms: until the first content of a stream went out.
     @ivar success: the client got a whole answer.
@@ -57,6 +58,7 @@ class RequestLog:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     tokens_estimated: bool = False
+    input_chars: int | None = None
     cost_sats: Decimal | None = None
     provider_cost_sats: Decimal | None = None
     baseline_cost_sats: Decimal | None = None

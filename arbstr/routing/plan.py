@@ -8,10 +8,13 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from arbstr.config.model import ProviderSettings
+from arbstr.config.model import ProviderSettings, Strategy
+from arbstr.errors import ApiError
 
 from .catalog import Offer
+from .learned import Service
 from .money import Rates
+from .tokens import CHARS_PER_TOKEN
 
 
 @frozen
@@ -20,7 +23,8 @@ class RouteRequest:
     What routing needs to know of a request.
 
     @ivar model: the public name of the model.
-    @ivar input_tokens: the estimate for the prompt.
+    @ivar input_tokens: the estimate for the prompt, uncorrected.
+    @ivar images: how many the prompt has; the estimate counts them.
     @ivar output_cap: the request's limit on output tokens, if it has one.
     @ivar choices: how many answers it asks for.
     @ivar last_user_text: where policy keywords are looked for.
@@ -37,16 +41,29 @@ class RouteRequest:
     policy: str | None = None
     provider: str | None = None
     max_cost_sats: float | None = None
+    images: int = 0
+
+    @property
+    def input_chars(self) -> int | None:
+        """
+        How many characters long the prompt is to the estimate, which counts
+        some for every message besides its text.  C{None} where there are
+        images: they say nothing about how the model counts text.
+        """
+        return None if self.images else self.input_tokens * CHARS_PER_TOKEN
 
 
 @frozen
 class Candidate:
     """
     An offer that may be taken, with what it is expected to cost in sats.
+
+    @ivar service: what was learned of the provider, if anything was.
     """
 
     offer: Offer
     expected_sats: float
+    service: Service | None = None
 
     @property
     def name(self) -> str:
@@ -94,3 +111,52 @@ class Plan:
     input_tokens: int
     output_tokens: int
     excluded: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Survey:
+    """
+    Everything that a plan rests on, even where there can be none.
+
+    @ivar offered: everybody who serves the model.
+    @ivar ranked: those of them that may serve, in the order of the strategy.
+    @ivar baseline: the dearest who may serve but for the client's own limit.
+    @ivar excluded: for each of the others, why not.
+    @ivar error: why there is no plan, if there is none.
+
+    The other fields are those of the L{Plan}.
+    """
+
+    model: str
+    policy: str | None
+    policy_reason: str
+    strategy: Strategy
+    sats_per_second: float
+    input_tokens: int
+    output_tokens: int
+    offered: tuple[Candidate, ...]
+    ranked: tuple[Candidate, ...]
+    baseline: Candidate | None
+    excluded: Mapping[str, str]
+    error: ApiError | None
+
+    def plan(self) -> Plan:
+        """
+        What follows from it.
+
+        @raise ApiError: nobody may serve, and why.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.baseline is not None
+        return Plan(
+            model=self.model,
+            candidates=self.ranked,
+            baseline=self.baseline,
+            strategy=self.strategy,
+            policy=self.policy,
+            policy_reason=self.policy_reason,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            excluded=self.excluded,
+        )

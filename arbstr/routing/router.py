@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from arbstr.config.model import Config, PolicyRule
 from arbstr.errors import (
+    ApiError,
     bad_request,
     max_cost_exceeded,
     model_not_allowed,
@@ -14,20 +15,25 @@ from arbstr.errors import (
 )
 
 from .catalog import Catalog
-from .plan import Candidate, Plan, RouteRequest
-from .policy import Policies
+from .learned import Learned
+from .plan import Candidate, Plan, RouteRequest, Survey
+from .policy import Policies, PolicyMatch
 from .strategy import STRATEGIES
-from .tokens import expected_output
+from .tokens import correct_input, expected_output
+
+# What a second is worth where no policy says so.
+_SATS_PER_SECOND = 1.0
 
 
 class Router:
     """
-    Plans requests.  Pure: it holds the configuration's view of the market,
-    sends nothing and remembers nothing.
+    Plans requests.  Pure: it holds the configuration's view of the market and
+    looks at what was learned, sends nothing and remembers nothing.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, learned: Learned | None = None) -> None:
         self.catalog = Catalog(config.providers)
+        self.learned = Learned() if learned is None else learned
         self._policies = Policies(config.policies.rules)
         self._default_strategy = config.policies.default_strategy
 
@@ -37,46 +43,94 @@ class Router:
 
         @raise ApiError: the request cannot be served as it is, and why.
         """
+        return self.survey(request).plan()
+
+    def survey(self, request: RouteRequest) -> Survey:
+        """
+        Find out who may serve a request and why nobody else may.
+
+        @raise ApiError: it names a policy or a provider that does not exist.
+        """
         match = self._policies.match(request.policy, request.last_user_text)
         self._check_provider(request.provider)
-        offers = self.catalog.offers(request.model)
-        if not offers:
-            raise no_providers(request.model, self.catalog.models())
+        input_tokens, output_tokens = self._expected_tokens(request, match.name)
+        offered = self._offered(request.model, input_tokens, output_tokens)
+
+        excluded = _excluded(offered, match.rule, request)
+        eligible = [each for each in offered if each.name not in excluded]
+        too_dear = _too_dear(eligible, request.max_cost_sats)
+        affordable = [each for each in eligible if each.name not in too_dear]
         rule = match.rule
-        if rule and rule.allowed_models and request.model not in rule.allowed_models:
-            raise model_not_allowed(request.model, rule.name)
-
-        output_tokens = expected_output(
-            request.input_tokens, request.output_cap, request.choices
-        )
-        eligible: list[Candidate] = []
-        excluded: dict[str, str] = {}
-        for offer in offers:
-            candidate = Candidate(
-                offer, offer.rates.expected_sats(request.input_tokens, output_tokens)
-            )
-            reason = _why_not(candidate, rule, request.provider)
-            if reason is None:
-                eligible.append(candidate)
-            else:
-                excluded[candidate.name] = reason
-        if not eligible:
-            reasons = "; ".join(f"{name}: {why}" for name, why in excluded.items())
-            raise no_policy_match(request.model, reasons)
-
-        affordable = _affordable(eligible, request.max_cost_sats, excluded)
         strategy = (rule and rule.strategy) or self._default_strategy
-        return Plan(
+        sats_per_second = rule.sats_per_second if rule else _SATS_PER_SECOND
+        return Survey(
             model=request.model,
-            candidates=tuple(STRATEGIES[strategy](affordable)),
-            baseline=max(eligible, key=lambda each: each.expected_sats),
-            strategy=strategy,
             policy=match.name,
             policy_reason=match.reason,
-            input_tokens=request.input_tokens,
+            strategy=strategy,
+            sats_per_second=sats_per_second,
+            input_tokens=input_tokens,
             output_tokens=output_tokens,
-            excluded=excluded,
+            offered=tuple(offered),
+            ranked=tuple(STRATEGIES[strategy](sats_per_second)(affordable)),
+            baseline=max(eligible, key=_cost, default=None),
+            excluded=excluded | too_dear,
+            error=self._error(request, match, excluded, eligible, affordable),
         )
+
+    def _expected_tokens(
+        self, request: RouteRequest, policy: str | None
+    ) -> tuple[int, int]:
+        """
+        Tokens of the prompt and of the answer.
+        """
+        input_tokens = correct_input(
+            request.input_tokens,
+            request.images,
+            self.learned.chars_per_token(request.model),
+        )
+        output_tokens = expected_output(
+            input_tokens,
+            request.output_cap,
+            request.choices,
+            self.learned.output_tokens(policy, request.model),
+        )
+        return input_tokens, output_tokens
+
+    def _offered(
+        self, model: str, input_tokens: int, output_tokens: int
+    ) -> list[Candidate]:
+        return [
+            Candidate(
+                offer,
+                offer.rates.expected_sats(input_tokens, output_tokens),
+                self.learned.service(offer.name, model),
+            )
+            for offer in self.catalog.offers(model)
+        ]
+
+    def _error(
+        self,
+        request: RouteRequest,
+        match: PolicyMatch,
+        excluded: dict[str, str],
+        eligible: list[Candidate],
+        affordable: list[Candidate],
+    ) -> ApiError | None:
+        """
+        Why nobody may serve; C{None} if somebody may.
+        """
+        if affordable:
+            return None
+        if eligible:
+            limit = request.max_cost_sats or 0.0
+            return max_cost_exceeded(limit, min(map(_cost, eligible)))
+        if not excluded:
+            return no_providers(request.model, self.catalog.models())
+        if match.rule and _forbids(match.rule, request.model):
+            return model_not_allowed(request.model, match.rule.name)
+        reasons = "; ".join(f"{name}: {why}" for name, why in excluded.items())
+        return no_policy_match(request.model, reasons)
 
     def _check_provider(self, name: str | None) -> None:
         if name is not None and name not in self.catalog.providers:
@@ -89,6 +143,24 @@ class Router:
             )
 
 
+def _cost(candidate: Candidate) -> float:
+    return candidate.expected_sats
+
+
+def _forbids(rule: PolicyRule, model: str) -> bool:
+    return bool(rule.allowed_models) and model not in rule.allowed_models
+
+
+def _excluded(
+    offered: list[Candidate], rule: PolicyRule | None, request: RouteRequest
+) -> dict[str, str]:
+    """
+    Who may not serve, and why.
+    """
+    reasons = {each.name: _why_not(each, rule, request.provider) for each in offered}
+    return {name: why for name, why in reasons.items() if why is not None}
+
+
 def _why_not(
     candidate: Candidate, rule: PolicyRule | None, only_provider: str | None
 ) -> str | None:
@@ -99,6 +171,8 @@ def _why_not(
         return f"the request wants {only_provider} only"
     if rule is None:
         return None
+    if _forbids(rule, candidate.offer.model):
+        return f"policy '{rule.name}' does not allow the model"
     if rule.providers.only and candidate.name not in rule.providers.only:
         return f"policy '{rule.name}' uses only {', '.join(rule.providers.only)}"
     if candidate.name in rule.providers.ignore:
@@ -118,24 +192,13 @@ def _why_not(
     return None
 
 
-def _affordable(
-    eligible: list[Candidate], limit: float | None, excluded: dict[str, str]
-) -> list[Candidate]:
+def _too_dear(eligible: list[Candidate], limit: float | None) -> dict[str, str]:
     """
-    The candidates within the client's own limit; the others are added to
-    C{excluded}.
-
-    @raise ApiError: there is none.
+    Who costs more than the client will pay, and how much more.
     """
-    if limit is None:
-        return eligible
-    affordable = [each for each in eligible if each.expected_sats <= limit]
-    if not affordable:
-        raise max_cost_exceeded(limit, min(each.expected_sats for each in eligible))
-    for each in eligible:
-        if each.expected_sats > limit:
-            excluded[each.name] = (
-                f"expected cost of {each.expected_sats:g} sats is over the request's "
-                f"limit of {limit:g}"
-            )
-    return affordable
+    return {
+        each.name: f"expected cost of {each.expected_sats:g} sats is over the "
+        f"request's limit of {limit:g}"
+        for each in eligible
+        if limit is not None and each.expected_sats > limit
+    }

@@ -4,11 +4,17 @@ In which order the candidates are tried.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
+
+from arbstr.config.model import Strategy
 
 from .plan import Candidate
 
 Order = Callable[[Iterable[Candidate]], list[Candidate]]
+
+# Even who always fails keeps a price that can be compared.
+_LEAST_SUCCESS = 0.01
 
 
 def cheapest(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -18,4 +24,48 @@ def cheapest(candidates: Iterable[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda each: (each.expected_sats, each.name))
 
 
-STRATEGIES: Mapping[str, Order] = {"cheapest": cheapest, "lowest_cost": cheapest}
+def lowest_latency(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """
+    By the time to the first byte: first those of whom nothing is known, last
+    those that have never answered; ties by cost, then by name.
+    """
+    return sorted(
+        candidates, key=lambda each: (_seconds(each), each.expected_sats, each.name)
+    )
+
+
+def balanced(sats_per_second: float) -> Order:
+    """
+    By what it should cost until it has succeeded, and what waiting for it is
+    worth; ties by name.  Of whom nothing is known, the best is expected.
+
+    @param sats_per_second: what a second less of waiting is worth.
+    """
+
+    def price(candidate: Candidate) -> float:
+        service = candidate.service
+        if service is None:
+            return candidate.expected_sats
+        sats = candidate.expected_sats / max(service.success_rate, _LEAST_SUCCESS)
+        return sats + sats_per_second * (service.first_byte_seconds or 0)
+
+    return lambda candidates: sorted(
+        candidates, key=lambda each: (price(each), each.name)
+    )
+
+
+#: What each strategy does, given what a second is worth, see L{balanced}.
+STRATEGIES: Mapping[Strategy, Callable[[float], Order]] = {
+    "cheapest": lambda _: cheapest,
+    "lowest_cost": lambda _: cheapest,
+    "lowest_latency": lambda _: lowest_latency,
+    "balanced": balanced,
+}
+
+
+def _seconds(candidate: Candidate) -> float:
+    service = candidate.service
+    if service is None:
+        return -math.inf
+    seconds = service.first_byte_seconds
+    return math.inf if seconds is None else seconds

@@ -30,11 +30,33 @@ def estimate_input(chars: int, messages: int, images: int) -> int:
     )
 
 
-def expected_output(input_tokens: int, cap: int | None, choices: int = 1) -> int:
+def correct_input(estimate: int, images: int, chars_per_token: float | None) -> int:
     """
-    Tokens that an answer is expected to have while nothing better is known:
-    three times the prompt, from 64 to 1024, never more than the request's own
-    cap, for each of the choices that it asks for.
+    An estimate for a prompt, once it is known how the model counts its text.
+
+    @param estimate: see L{estimate_input}.
+    @param images: those of which the estimate takes account.
+    @param chars_per_token: C{None} if it is not known.
     """
-    guess = min(max(_OUTPUT_PER_INPUT * input_tokens, _LEAST_OUTPUT), _MOST_OUTPUT)
+    if chars_per_token is None:
+        return estimate
+    seen = images * TOKENS_PER_IMAGE
+    read = (estimate - seen) * CHARS_PER_TOKEN / chars_per_token
+    return max(1, seen + round(read))
+
+
+def expected_output(
+    input_tokens: int, cap: int | None, choices: int = 1, mean: float | None = None
+) -> int:
+    """
+    Tokens that an answer is expected to have: the mean of those before, or
+    while that is not known three times the prompt, from 64 to 1024.  Never more
+    than the request's own cap, for each of the choices that it asks for.
+
+    @param mean: C{None} if it is not known.
+    """
+    if mean is None:
+        guess = min(max(_OUTPUT_PER_INPUT * input_tokens, _LEAST_OUTPUT), _MOST_OUTPUT)
+    else:
+        guess = max(1, round(mean))
     return (guess if cap is None else min(guess, cap)) * choices

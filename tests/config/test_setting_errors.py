@@ -18,8 +18,8 @@ class SettingTests(SettingTestCase):
         """
         self.assert_wrong(
             "policies: {rules: [{name: a, strategy: round_robin}]}",
-            "policies.rules[0].strategy: expected 'cheapest' or 'lowest_cost', "
-            "found 'round_robin'",
+            "policies.rules[0].strategy: expected 'cheapest', 'lowest_cost', "
+            "'lowest_latency' or 'balanced', found 'round_robin'",
         )
 
     def test_misspelt_key(self) -> None:

@@ -44,3 +44,20 @@ class LogLedgerTests(SynchronousTestCase):
         There is nothing to wait for.
         """
         self.assertIsNone(self.successResultOf(LogLedger().drain()))
+
+    def test_begin(self) -> None:
+        """
+        What has only begun is not told yet.
+        """
+        with capturedLogs() as events:
+            LogLedger().begin(SERVED)
+        self.assertEqual(events, [])
+
+    def test_status(self) -> None:
+        """
+        Nothing ever waits or is lost.
+        """
+        self.assertEqual(
+            LogLedger().status(),
+            {"kind": "log", "waiting": 0, "dropped": 0, "error": None},
+        )

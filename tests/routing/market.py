@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.config.model import Config, ProviderSettings
 from arbstr.errors import ApiError
 from arbstr.routing.catalog import Offer
+from arbstr.routing.learned import Learned, Service
 from arbstr.routing.money import Rates
+from arbstr.routing.observation import AttemptSample, Observation
 from arbstr.routing.plan import Candidate, Plan, RouteRequest
 from arbstr.routing.router import Router
 
@@ -38,13 +40,16 @@ def seller(
     return provider(name, MODEL, **rates, **settings)
 
 
-def router(*providers: ProviderSettings, **policies: Any) -> Router:
+def router(
+    *providers: ProviderSettings, learned: Learned | None = None, **policies: Any
+) -> Router:
     """
     A router among these.
 
     @param policies: the section of that name.
     """
-    return Router(Config.model_validate({"providers": providers, "policies": policies}))
+    config = Config.model_validate({"providers": providers, "policies": policies})
+    return Router(config, learned)
 
 
 def ask(model: str = MODEL, input_tokens: int = 100, **fields: Any) -> RouteRequest:
@@ -54,12 +59,39 @@ def ask(model: str = MODEL, input_tokens: int = 100, **fields: Any) -> RouteRequ
     return RouteRequest(model=model, input_tokens=input_tokens, **fields)
 
 
-def candidate(name: str, expected_sats: float) -> Candidate:
+def candidate(
+    name: str, expected_sats: float, service: Service | None = None
+) -> Candidate:
     """
-    A candidate of whom only the name and the cost matter.
+    A candidate of whom only the name, the cost and what was seen of it matter.
     """
     rates = Rates(input=0, output=0, cached_input=0)
-    return Candidate(Offer(provider(name), MODEL, MODEL, rates), expected_sats)
+    return Candidate(Offer(provider(name), MODEL, MODEL, rates), expected_sats, service)
+
+
+def learn(*observations: Observation, times: int = 1) -> Learned:
+    """
+    Who has seen all of these, in this order, so many times.
+    """
+    learned = Learned()
+    for _ in range(times):
+        for each in observations:
+            learned.observe(each)
+    return learned
+
+
+def attempt(
+    provider: str,
+    first_byte_seconds: float | None = None,
+    success: bool | None = True,
+    model: str = MODEL,
+) -> Observation:
+    """
+    A request of which only its one attempt is known.
+    """
+    return Observation(
+        model, attempts=(AttemptSample(provider, success, first_byte_seconds),)
+    )
 
 
 def names(plan: Plan) -> list[str]:

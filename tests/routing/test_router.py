@@ -4,12 +4,16 @@ Tests for L{arbstr.routing.router}: who serves the model, and in which order.
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.config.model import ProviderSettings
+from arbstr.config.model import ProviderSettings, Strategy
 from arbstr.errors import ApiError
+from arbstr.routing.learned import Learned
+from arbstr.routing.observation import AttemptSample, Observation
 from arbstr.routing.plan import RouteRequest
 
 from .market import (
@@ -20,6 +24,8 @@ from .market import (
     MODEL,
     RefusalTestCase,
     ask,
+    attempt,
+    learn,
     names,
     plan_under,
     provider,
@@ -197,6 +203,188 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(plan.excluded.keys(), prices.keys() - eligible)
         self.assertEqual(costs, sorted(costs))
         self.assertEqual(plan.baseline.expected_sats, max(costs))
+
+
+experiences = st.lists(
+    st.tuples(
+        st.builds(
+            Observation,
+            st.just(MODEL),
+            st.none() | st.just("rule"),
+            input_chars=st.none() | st.integers(0, 100_000),
+            input_tokens=st.none() | st.integers(0, 100_000),
+            output_tokens=st.none() | st.integers(0, 100_000),
+            attempts=st.builds(
+                AttemptSample,
+                st.sampled_from("abc"),
+                st.none() | st.booleans(),
+                st.none() | st.floats(0, 100),
+            ).map(lambda sample: (sample,)),
+        ),
+        st.integers(1, 30),
+    ),
+    max_size=5,
+)
+
+
+class LearnedTests(SynchronousTestCase):
+    """
+    What was learned changes plans.
+    """
+
+    def test_answers(self) -> None:
+        """
+        Answers that were short make a dear output rate matter less.
+        """
+        sellers = [seller("dear-in", 5000, 1000), seller("dear-out", 1000, 5000)]
+        learned = learn(Observation(MODEL, output_tokens=10), times=20)
+        self.assertEqual(names(router(*sellers).plan(ask()))[0], "dear-in")
+        plan = router(*sellers, learned=learned).plan(ask())
+        self.assertEqual(names(plan)[0], "dear-out")
+        self.assertEqual(plan.output_tokens, 10)
+
+    def test_answers_under_a_policy(self) -> None:
+        """
+        Those under a policy tell about requests under the same one.
+        """
+        learned = learn(Observation(MODEL, "rule", output_tokens=10), times=20)
+        market = router(CHEAP, learned=learned, rules=[{"name": "rule"}])
+        self.assertEqual(market.plan(ask(policy="rule")).output_tokens, 10)
+        self.assertEqual(market.plan(ask()).output_tokens, 300)
+
+    def test_prompts(self) -> None:
+        """
+        A model that makes more tokens of a prompt is expected to cost more.
+        """
+        seen = Observation(MODEL, input_chars=200, input_tokens=100)
+        plan = router(CHEAP, learned=learn(seen, times=20)).plan(ask(output_cap=10))
+        self.assertEqual((plan.input_tokens, plan.output_tokens), (200, 10))
+        self.assertAlmostEqual(plan.candidates[0].expected_sats, 0.2 + 0.02)
+
+    def test_what_a_request_teaches(self) -> None:
+        """
+        A prompt that was estimated right corrects nothing; one with images is
+        not learned from.
+        """
+        request = ask(input_tokens=137)
+        seen = Observation(MODEL, input_chars=request.input_chars, input_tokens=137)
+        market = router(CHEAP, learned=learn(seen, times=20))
+        self.assertEqual(market.plan(request).input_tokens, 137)
+        self.assertIsNone(ask(images=1).input_chars)
+
+    def test_lowest_latency(self) -> None:
+        """
+        The quickest is tried first.
+        """
+        learned = learn(attempt("cheap", 2.0), attempt("dear", 0.5))
+        market = router(CHEAP, DEAR, learned=learned, default_strategy="lowest_latency")
+        self.assertEqual(names(market.plan(ask())), ["dear", "cheap"])
+
+    def test_learns_on(self) -> None:
+        """
+        What is learned later counts for later plans.
+        """
+        learned = Learned()
+        market = router(CHEAP, DEAR, learned=learned, default_strategy="lowest_latency")
+        for each in (attempt("cheap", 0.5), attempt("dear", 2.0)):
+            learned.observe(each)
+        self.assertEqual(names(market.plan(ask())), ["cheap", "dear"])
+        learned.observe(attempt("cheap", 9.0))
+        self.assertEqual(names(market.plan(ask())), ["dear", "cheap"])
+
+    def test_what_a_second_is_worth(self) -> None:
+        """
+        It is the policy that says so; without one it is one sat.
+        """
+        learned = learn(attempt("cheap", 2.0), attempt("dear", 0.5))
+        market = router(
+            CHEAP,
+            DEAR,
+            learned=learned,
+            default_strategy="balanced",
+            rules=[{"name": "patient", "sats_per_second": 0.1}],
+        )
+        self.assertEqual(names(market.plan(ask())), ["dear", "cheap"])
+        self.assertEqual(names(market.plan(ask(policy="patient"))), ["cheap", "dear"])
+
+    @unhurried
+    @given(
+        experiences,
+        st.dictionaries(
+            st.sampled_from("abc"), st.tuples(*[st.integers(0, 9000)] * 2), min_size=1
+        ),
+        st.sampled_from(get_args(Strategy)),
+    )
+    def test_any_experience(
+        self,
+        experience: list[tuple[Observation, int]],
+        prices: dict[str, tuple[int, int]],
+        strategy: Strategy,
+    ) -> None:
+        """
+        Whatever was learned, everybody eligible is in the plan once, and under
+        C{cheapest} who is expected to cost least comes first.
+        """
+        seen = [each for each, times in experience for _ in range(times)]
+        sellers = [seller(name, *price) for name, price in prices.items()]
+        market = router(*sellers, learned=learn(*seen), default_strategy=strategy)
+        plan = market.plan(ask())
+        costs = [each.expected_sats for each in plan.candidates]
+        self.assertEqual(sorted(names(plan)), sorted(prices))
+        if strategy in ("cheapest", "lowest_cost"):
+            self.assertEqual(costs, sorted(costs))
+
+
+class SurveyTests(RefusalTestCase):
+    """
+    A survey tells of everybody, even where there is no plan.
+    """
+
+    def test_plan(self) -> None:
+        """
+        The plan is what follows from it.
+        """
+        market = router(CHEAP, DEAR, MIDDLE)
+        survey = market.survey(ask(max_cost_sats=2))
+        self.assertEqual(survey.plan(), market.plan(ask(max_cost_sats=2)))
+        self.assertEqual(
+            [each.name for each in survey.offered], ["cheap", "dear", "middle"]
+        )
+        self.assertEqual(list(survey.excluded), ["dear"])
+
+    def test_model_not_allowed(self) -> None:
+        """
+        A model that a policy forbids is forbidden to everybody.
+        """
+        rules = [{"name": "rule", "allowed_models": ["llama"]}]
+        survey = router(CHEAP, DEAR, rules=rules).survey(ask(policy="rule"))
+        why = "policy 'rule' does not allow the model"
+        self.assertEqual(survey.excluded, {"cheap": why, "dear": why})
+        self.assertEqual(survey.ranked, ())
+        assert survey.error is not None
+        self.assertEqual(survey.error.code, "model_not_allowed")
+
+    def test_too_dear(self) -> None:
+        """
+        Where all cost more than the client will pay, each is told with what it
+        is expected to cost.
+        """
+        survey = router(CHEAP, DEAR).survey(ask(max_cost_sats=0.5))
+        over = "expected cost of {} sats is over the request's limit of 0.5"
+        self.assertEqual(
+            survey.excluded, {"cheap": over.format(0.7), "dear": over.format(2.1)}
+        )
+        error = self.assertRaises(ApiError, survey.plan)
+        self.assertEqual((error.status, error.code), (402, "max_cost_exceeded"))
+
+    def test_nobody(self) -> None:
+        """
+        Nobody serves the model: there is nothing but the error.
+        """
+        survey = router(CHEAP).survey(ask("llama"))
+        self.assertEqual((survey.offered, survey.excluded), ((), {}))
+        assert survey.error is not None
+        self.assertEqual(survey.error.code, "model_not_found")
 
 
 class PlanTests(SynchronousTestCase):

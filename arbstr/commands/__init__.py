@@ -1,0 +1,3 @@
+"""
+The commands that ask a running daemon.
+"""

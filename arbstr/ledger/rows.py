@@ -1,0 +1,130 @@
+"""
+From what is remembered of a request to its row in the database.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from attrs import asdict, fields, frozen
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from arbstr.redact import escape
+
+from .engines import reason
+from .row import RequestLog
+from .tables import DONE, IN_FLIGHT, requests
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_MAX_INTEGER = 2**63 - 1
+
+# Beyond it a billionth of a sat, as the sums count them, is no BIGINT any more.
+_MAX_SATS = 9_000_000_000
+
+_COLUMNS = tuple(field.name for field in fields(RequestLog))
+
+
+@frozen
+class Entry:
+    """
+    A row on its way to the database.
+
+    @ivar ended: C{False} while the request is in flight.
+    """
+
+    row: RequestLog
+    ended: bool
+
+    def values(self) -> dict[str, object]:
+        """
+        By column.  What no column can hold is brought to what one can: people
+        and providers choose some of these.
+        """
+        values = {name: _plain(getattr(self.row, name)) for name in _COLUMNS}
+        values["attempts"] = [asdict(each) for each in self.row.attempts]
+        values["state"] = DONE if self.ended else IN_FLIGHT
+        if not self.ended:
+            values["latency_ms"] = None
+        return values
+
+
+def write_all(connection: Connection, entries: Iterable[Entry]) -> None:
+    """
+    Add rows, or complete those that are there.
+    """
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+    statement = insert(requests)
+    statement = statement.on_conflict_do_update(
+        index_elements=["request_id"],
+        set_={name: statement.excluded[name] for name in (*_COLUMNS, "state")},
+    )
+    connection.execute(statement, [entry.values() for entry in entries])
+
+
+def write_each(connection: Connection, entries: Iterable[Entry]) -> dict[str, str]:
+    """
+    Add or complete what can be.
+
+    @return: what was wrong with the others, by request id.
+    """
+    refused = {}
+    for entry in entries:
+        try:
+            with connection.begin_nested():
+                write_all(connection, [entry])
+        except Exception as error:
+            if not is_about_a_row(error):
+                raise
+            refused[entry.row.request_id] = reason(error)
+    return refused
+
+
+def is_about_a_row(error: BaseException) -> bool:
+    """
+    Whether a row is to blame, so that to try it again is of no use; else it is
+    the database.
+    """
+    if isinstance(error, DBAPIError):
+        return isinstance(error, (IntegrityError, DataError))
+    return isinstance(error, (StatementError, ValueError, TypeError, OverflowError))
+
+
+def delete_some(connection: Connection, before_ms: int, limit: int) -> int:
+    """
+    Remove the oldest rows.
+
+    @param before_ms: only what was accepted earlier, since the epoch.
+    @return: how many these were, at most C{limit}.
+    """
+    oldest = (
+        select(requests.c.id)
+        .where(requests.c.timestamp < before_ms)
+        .order_by(requests.c.timestamp)
+        .limit(limit)
+    )
+    return connection.execute(
+        delete(requests).where(requests.c.id.in_(oldest))
+    ).rowcount
+
+
+def _plain(value: object) -> object:
+    match value:
+        case bool():
+            return value
+        case int():
+            return max(min(value, _MAX_INTEGER), -_MAX_INTEGER)
+        case str():
+            return escape(value)
+        case datetime():
+            return (value - _EPOCH) // _MILLISECOND
+        case Decimal():
+            return float(value) if abs(value) <= _MAX_SATS else None
+        case float():
+            return value if math.isfinite(value) else None
+    return value

@@ -1,0 +1,76 @@
+"""
+What a provider says that an answer has cost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+#: The header in which Routstr nodes tell the cost of a buffered answer.
+COST_HEADER = "x-routstr-cost-msats"
+
+_MSATS_PER_SAT = 1000
+_NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_LARGEST = 10**20
+# All the bitcoin that there will ever be.
+_MOST_SATS = Decimal(21_000_000) * 100_000_000
+# Routstr nodes repeat the cost; in streams they have no header for it.
+_ROUTSTR = (
+    ("usage", "cost", "total_msats"),
+    ("cost", "total_msats"),
+    ("metadata", "routstr", "cost", "total_msats"),
+)
+_OPENROUTER = ("usage", "cost")
+
+
+def provider_cost(
+    header: str | None, answer: object, usd_per_sat: Decimal | None = None
+) -> Decimal | None:
+    """
+    The cost that a provider reports, in sats.
+
+    Routstr nodes tell it in msats; the first of their sources that holds a
+    number counts.  OpenRouter's C{usage.cost}, where theirs is an object, is a
+    number of US dollars.
+
+    @param header: the value of L{COST_HEADER}, if there was one.
+    @param answer: the JSON of a buffered answer, or the chunk of a stream that
+        has the usage.
+    @param usd_per_sat: without it, dollars are not understood.
+    @return: C{None} where nobody says so.  Zero is a price, too.
+    """
+    told = [header, *(_member(answer, path) for path in _ROUTSTR)]
+    for value in told:
+        msats = _number(value)
+        if msats is not None and msats <= _MOST_SATS * _MSATS_PER_SAT:
+            return msats / _MSATS_PER_SAT
+    usd = _number(_member(answer, _OPENROUTER))
+    if usd is None or usd_per_sat is None or not usd_per_sat > 0:
+        return None
+    sats = usd / usd_per_sat
+    return sats if sats <= _MOST_SATS else None
+
+
+def _member(value: object, path: tuple[str, ...]) -> object:
+    """
+    What is found by these keys, one inside the other.
+    """
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _number(value: object) -> Decimal | None:
+    """
+    A number that is not negative, as it was written.
+    """
+    if isinstance(value, str):
+        return Decimal(value) if _NUMBER.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # The comparison is false for NaN.
+    return Decimal(repr(value)) if 0 <= value <= _LARGEST else None

@@ -1,0 +1,140 @@
+"""
+What a request would cost and why it would go where it goes: the plan by which
+requests are served, told instead of followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from arbstr.circuit.breaker import CircuitSnapshot, CircuitState
+from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.errors import ApiError
+from arbstr.routing.plan import Candidate, Plan, RouteRequest, Survey
+from arbstr.routing.router import Router
+
+RATE_UNIT = "sats_per_1m_tokens"
+
+
+@frozen
+class Explain:
+    """
+    Answers questions about a request without sending it; every answer is a
+    JSON value.
+    """
+
+    router: Router
+    circuits: CircuitBreakerRegistry
+
+    def cost(self, request: RouteRequest) -> dict[str, object]:
+        """
+        C{POST /v1/cost}: what it would cost at the first provider that is not
+        known to be down.
+
+        @raise ApiError: it would be refused.
+        """
+        plan = self.router.plan(request)
+        first = self._first(plan)
+        return {
+            "model": plan.model,
+            "provider": first.name,
+            "estimated_input_tokens": plan.input_tokens,
+            "estimated_output_tokens": plan.output_tokens,
+            "estimated_cost_sats": first.expected_sats,
+            "rates": {
+                "input_rate_sats_per_1m": first.rates.input,
+                "output_rate_sats_per_1m": first.rates.output,
+                "base_fee_sats": first.rates.base_fee,
+            },
+            "rate_unit": RATE_UNIT,
+        }
+
+    def route(self, request: RouteRequest) -> dict[str, object]:
+        """
+        C{POST /v1/route}: who would be tried, in which order, and why nobody
+        else.  Where the request would be refused, also with which error.
+
+        @raise ApiError: it names a policy or a provider that does not exist.
+        """
+        survey = self.router.survey(request)
+        learned = self.router.learned
+        tier = survey.ranked[0].provider.tier if survey.ranked else None
+        return {
+            "model": survey.model,
+            "policy": {"name": survey.policy, "reason": survey.policy_reason},
+            "strategy": survey.strategy,
+            "sats_per_second": survey.sats_per_second,
+            "complexity": None,
+            "tier": tier,
+            "estimated_input_tokens": survey.input_tokens,
+            "estimated_output_tokens": survey.output_tokens,
+            "learned": {
+                "output_tokens": learned.output_tokens(survey.policy, survey.model),
+                "chars_per_token": learned.chars_per_token(survey.model),
+            },
+            "providers": self._providers(survey),
+            "error": None if survey.error is None else _error(survey.error),
+        }
+
+    def _first(self, plan: Plan) -> Candidate:
+        circuits = self.circuits.snapshots()
+        up = (
+            each
+            for each in plan.candidates
+            if circuits[each.name].state is not CircuitState.OPEN
+        )
+        return next(up, plan.candidates[0])
+
+    def _providers(self, survey: Survey) -> list[dict[str, object]]:
+        """
+        First those that would be tried, in that order.
+        """
+        circuits = self.circuits.snapshots()
+        offered = {each.name: each for each in survey.offered}
+        ranks = {each.name: rank for rank, each in enumerate(survey.ranked, start=1)}
+        others = [name for name in self.router.catalog.providers if name not in ranks]
+        return [
+            {
+                "name": name,
+                "tier": self.router.catalog.providers[name].tier,
+                "eligible": name in ranks,
+                "excluded_because": _why_not(name, survey, offered),
+                "rank": ranks.get(name),
+                **_expectations(offered.get(name)),
+                "circuit": _circuit(circuits[name]),
+                "cooling_until": None,
+            }
+            for name in [*ranks, *others]
+        ]
+
+
+def _why_not(name: str, survey: Survey, offered: Mapping[str, Candidate]) -> str | None:
+    if name not in offered:
+        return f"does not serve model '{survey.model}'"
+    return survey.excluded.get(name)
+
+
+def _expectations(candidate: Candidate | None) -> dict[str, object]:
+    """
+    What the order rests on; C{None} is unknown.
+    """
+    service = None if candidate is None else candidate.service
+    return {
+        "expected_cost_sats": None if candidate is None else candidate.expected_sats,
+        "first_byte_seconds": None if service is None else service.first_byte_seconds,
+        "success_rate": None if service is None else service.success_rate,
+    }
+
+
+def _circuit(circuit: CircuitSnapshot) -> dict[str, object]:
+    return {
+        "state": circuit.state.value,
+        "failure_count": circuit.failure_count,
+        "trip_count": circuit.trip_count,
+    }
+
+
+def _error(error: ApiError) -> dict[str, object]:
+    return {"status": error.status, **error.body()["error"]}
