@@ -21,6 +21,7 @@ from arbstr.exchange import Exchange
 from arbstr.routing.plan import Candidate, Plan
 from arbstr.tries import Tries
 from arbstr.upstream.client import Call, Opened, ProviderClient
+from arbstr.upstream.cost import provider_cost
 from arbstr.upstream.failures import AttemptFailed, Reply
 from arbstr.upstream.relay import Downstream, Relay
 from arbstr.upstream.stream import ChatStream
@@ -175,8 +176,10 @@ class Dispatcher:
                 await self._relay(opened, call, exchange, downstream)
                 permit.stream_completed()
                 return None
+            exchange.answer_started()
             reply = await self._client.read(opened, self._left(deadline))
             permit.success()
+            exchange.provider_cost = provider_cost(opened.head.cost_msats, reply.json)
             exchange.saw(read_usage(reply.json.get("usage")), answer_chars(reply.json))
             return reply
 
@@ -204,6 +207,7 @@ class Dispatcher:
             raise
         finally:
             exchange.saw(stream.usage, stream.output_chars)
+            exchange.provider_cost = provider_cost(None, {"usage": stream.usage_json})
             if stream.dropped:
                 self._log.warn(
                     "{provider} sent {count} stream events that no client could read",

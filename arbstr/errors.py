@@ -262,3 +262,10 @@ def client_stalled(seconds: float) -> ApiError:
         status=499,
         type="client_error",
     )
+
+
+def no_books() -> ApiError:
+    """
+    There is no database to ask.
+    """
+    return ApiError("This daemon keeps no books: it runs without a database", 503)

@@ -22,6 +22,8 @@ from arbstr.routing.tokens import estimate_text
 from arbstr.upstream.failures import AttemptFailed, Head
 from arbstr.upstream.stream import ChatStream
 
+_LAST_DIGIT = Decimal("1e-9")
+
 
 @define
 class Attempt:
@@ -31,6 +33,7 @@ class Attempt:
 
     provider: str
     started: float
+    first_byte: float | None = None
     ended: float | None = None
     outcome: str | None = None
 
@@ -52,6 +55,9 @@ class Exchange:
     @ivar head: what that provider's response said before its body.
     @ivar stream: the stream that the client is given, if it is.
     @ivar usage: what the provider reported, or C{None} so far.
+    @ivar provider_cost: what the provider says that it cost, in sats.
+    @ivar input_chars: how long the prompt is, as far as that says anything of
+        its tokens.
     @ivar output_chars: characters of the answer so far.
     @ivar first_content: when the first content of a stream went out.
     """
@@ -62,11 +68,14 @@ class Exchange:
     _clock: IReactorTime
     model: str | None = None
     streaming: bool = False
+    choices: int = 1
     plan: Plan | None = None
     candidate: Candidate | None = None
     head: Head | None = None
     stream: ChatStream | None = None
     usage: Usage | None = None
+    provider_cost: Decimal | None = None
+    input_chars: int | None = None
     output_chars: int = 0
     first_content: float | None = None
     attempts: list[Attempt] = Factory(list)
@@ -91,6 +100,7 @@ class Exchange:
         self.candidate = candidate
         self.head = None
         self.saw(None, 0)
+        self.provider_cost = None
         attempt = Attempt(candidate.name, self._clock.seconds())
         self.attempts.append(attempt)
         try:
@@ -120,6 +130,13 @@ class Exchange:
         The first content of a stream goes out.
         """
         self.first_content = self._clock.seconds()
+        self.answer_started()
+
+    def answer_started(self) -> None:
+        """
+        The provider has begun to answer.
+        """
+        self.attempts[-1].first_byte = self._clock.seconds()
 
     def latency_ms(self) -> int:
         """
@@ -179,6 +196,20 @@ class Exchange:
             "tier": None if served is None else served.provider.tier,
         }
 
+    def begun_row(self) -> RequestLog:
+        """
+        The row while the request is in flight.
+        """
+        return RequestLog(
+            request_id=self.request_id,
+            timestamp=self.timestamp,
+            streaming=self.streaming,
+            success=False,
+            latency_ms=0,
+            model=self.model,
+            policy=None if self.plan is None else self.plan.policy,
+        )
+
     def row(self, failure: ApiError | None) -> RequestLog:
         """
         The row for the ledger.
@@ -203,9 +234,11 @@ class Exchange:
             reasoning_tokens=None if usage is None else usage.reasoning,
             tokens_estimated=usage is not None and usage.estimated,
             cost_sats=self.cost(),
+            provider_cost_sats=_rounded(self.provider_cost),
             baseline_cost_sats=None if plan is None else self._at(plan.baseline.rates),
             ttft_ms=self._ms(self.first_content),
             stream_duration_ms=self._stream_duration(),
+            input_chars=self.input_chars,
             error_status=None if failure is None else failure.status,
             error_message=None if failure is None else redact(failure.message),
             attempts=tuple(map(self._attempt_row, self.attempts)),
@@ -214,7 +247,7 @@ class Exchange:
 
     def _at(self, rates: Rates) -> Decimal | None:
         usage = self.best_usage()
-        return None if usage is None else rates.cost(usage)
+        return None if usage is None else _rounded(rates.cost(usage))
 
     def _ms(self, moment: float | None) -> int | None:
         return None if moment is None else round((moment - self.accepted) * 1000)
@@ -230,4 +263,16 @@ class Exchange:
             start_ms=self._ms(attempt.started) or 0,
             duration_ms=round((ended - attempt.started) * 1000),
             outcome=attempt.outcome or "cancelled",
+            first_byte_ms=(
+                None
+                if attempt.first_byte is None
+                else round((attempt.first_byte - attempt.started) * 1000)
+            ),
         )
+
+
+def _rounded(sats: Decimal | None) -> Decimal | None:
+    """
+    To the last digit that the books keep: headers, rows and sums agree.
+    """
+    return None if sats is None else sats.quantize(_LAST_DIGIT)

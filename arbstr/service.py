@@ -21,7 +21,12 @@ from arbstr.circuit.registry import CircuitBreakerRegistry
 from arbstr.clock import MonotonicClock
 from arbstr.config.model import Config
 from arbstr.dispatch import Dispatcher
-from arbstr.ledger.writer import Ledger, LogLedger
+from arbstr.ledger.both import Both
+from arbstr.ledger.database import Database, DatabaseError
+from arbstr.ledger.learning import newest
+from arbstr.ledger.retention import Retention
+from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
+from arbstr.routing.learned import Learned
 from arbstr.routing.router import Router
 from arbstr.upstream.agent import Connections
 from arbstr.upstream.client import ProviderClient
@@ -29,9 +34,11 @@ from arbstr.upstream.mock import MockProvider
 from arbstr.web.app import WebApp
 from arbstr.web.chat import Chat
 from arbstr.web.clients import Clients
+from arbstr.web.explain import Explain
 from arbstr.web.guard import Guard
 from arbstr.web.inflight import InFlight
-from arbstr.web.listening import Listening
+from arbstr.web.listening import CannotStart, Listening
+from arbstr.web.reports import Reports, known_names
 from arbstr.web.site import make_site
 from arbstr.web.status import Status
 
@@ -51,6 +58,7 @@ class Daemon:
     circuits: CircuitBreakerRegistry
     connections: Connections
     ledger: Ledger
+    learned: Learned
 
 
 def build(
@@ -59,6 +67,7 @@ def build(
     clock: IReactorTime,
     ledger: Ledger | None = None,
     tls_policy: IPolicyForHTTPS | None = None,
+    database: Database | None = None,
 ) -> Daemon:
     """
     Put the parts together.  Nothing is opened yet.
@@ -69,6 +78,7 @@ def build(
     @param ledger: where rows go; by default to the log.
     @param tls_policy: which of the providers' certificates are trusted; by
         default those that the platform trusts.
+    @param database: where rows go as well, and reports come from.
     """
     router = Router(config)
     circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
@@ -81,19 +91,26 @@ def build(
         clock,
     )
     ledger = ledger or LogLedger(config.logging.log_requests)
+    if database is not None:
+        ledger = Both(ledger, DatabaseLedger(database, clock))
     in_flight = InFlight(clock)
     web = WebApp(
         Chat(router, dispatcher, ledger, in_flight, clock),
-        Status(router.catalog, circuits, int(time.time())),
+        Status(router.catalog, circuits, ledger, int(time.time())),
+        Explain(router, circuits),
+        None
+        if database is None
+        else Reports(database, known_names(config, router.catalog)),
     )
     guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
     return Daemon(
-        site=make_site(guard, guard, config.server.max_body_bytes),
+        site=make_site(guard, guard, config.server.max_body_bytes, reactor),
         guard=guard,
         in_flight=in_flight,
         circuits=circuits,
         connections=connections,
         ledger=ledger,
+        learned=router.learned,
     )
 
 
@@ -105,10 +122,12 @@ class ArbstrService(MultiService):
     @param log_observer: becomes the application's own, unless twistd's
         command line names another.
     @param build: puts the parts together.
+    @param make_database: of a URL and a reactor, one to be opened.
     """
 
     _log = Logger()
     _daemon: Daemon
+    _database: Database
     _clients: Clients
     _listening: Listening
 
@@ -117,7 +136,8 @@ class ArbstrService(MultiService):
         config: Config,
         reactor: Any,
         log_observer: ILogObserver | None = None,
-        build: Callable[[Config, Any, IReactorTime], Daemon] = build,
+        build: Callable[..., Daemon] = build,
+        make_database: Callable[[str, Any], Database] = Database,
     ) -> None:
         MultiService.__init__(self)
         self.config = config
@@ -125,7 +145,9 @@ class ArbstrService(MultiService):
         self._clock = MonotonicClock(reactor)
         self._log_observer = log_observer
         self._build = build
+        self._make_database = make_database
         self._mocks: list[MockProvider] = []
+        self._retention: Retention | None = None
         self._ending = False
 
     def setServiceParent(self, parent: Any) -> None:
@@ -140,10 +162,14 @@ class ArbstrService(MultiService):
         """
         Put everything together, and listen.
 
-        @raise CannotListen: an address cannot be listened on.
+        @raise CannotStart: the database cannot be used, or an address cannot
+            be listened on.
         """
+        self._database = self._open_database()
         config = self._start_mocks()
-        self._daemon = self._build(config, self._reactor, self._clock)
+        self._daemon = self._build(
+            config, self._reactor, self._clock, database=self._database
+        )
         self._clients = Clients(self._daemon.site, self._clock)
         self._listening = Listening(config.server.listen, self._clients, self._reactor)
         self.addService(self._listening)  # type: ignore[no-untyped-call]
@@ -155,6 +181,11 @@ class ArbstrService(MultiService):
         """
         MultiService.startService(self)
         self._reactor.callWhenRunning(self._serving)
+        self._remember()
+        keep_days = self.config.database.keep_days
+        if keep_days is not None:
+            self._retention = Retention(self._database, self._clock, keep_days)
+            self._retention.start()
 
     def terminate(self) -> None:
         """
@@ -185,8 +216,29 @@ class ArbstrService(MultiService):
         left = deadline - self._clock.seconds()
         await self._clients.close(max(left, _LEAST_SECONDS_TO_SEND))
         await daemon.connections.close()
+        if self._retention is not None:
+            self._retention.stop()
         await daemon.ledger.drain()
+        await self._database.close()
         await gatherResults([mock.stop() for mock in self._mocks])
+
+    def _open_database(self) -> Database:
+        try:
+            database = self._make_database(self.config.database.url, self._reactor)
+            database.open()
+        except DatabaseError as error:
+            raise CannotStart(f"arbstr: {error}") from None
+        return database
+
+    def _remember(self) -> None:
+        """
+        Learn once more what was learned before the last stop.
+        """
+        self._database.read(newest).addCallback(
+            self._daemon.learned.restore
+        ).addErrback(
+            lambda failure: self._log.failure("Nothing is learned of the log", failure)
+        )
 
     def _serving(self) -> None:
         # With the reactor's own handlers twistd would, after the drain, die of

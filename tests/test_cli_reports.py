@@ -217,6 +217,16 @@ class TableTests(DaemonTestCase):
         self.assertIn(["attempts[0].provider", "alpha"], lines)
         self.assertIn(["success", "yes"], lines)
 
+    def test_one_failed_request(self) -> None:
+        """
+        What went wrong with it is no error of asking.
+        """
+        self.add(success=False, error_status=502, error_message="no luck")
+        (row,) = self.listing()["data"]
+        result = self.ask(row, "requests", row["request_id"])
+        self.assertEqual((result.code, result.err), (0, ""))
+        self.assertIn("error.message", result.out)
+
     def test_health(self) -> None:
         """
         The state, and every circuit.

@@ -38,6 +38,16 @@ class ErrorTests(DispatchTestCase):
         self.assertEqual(error.headers, {})
         self.assertEqual(self.asked, ["alpha"])
 
+    def test_clients_own_fault_after_a_retry(self) -> None:
+        """
+        Trying again has been done already.
+        """
+        dispatched = self.dispatch("alpha", "beta")
+        self.last.answer(500, refusal())
+        self.last.answer(422, refusal("no such role"))
+        error = self.assert_error(dispatched, 422, "HTTP 422: no such role")
+        self.assertEqual(error.headers, {"x-should-retry": "false"})
+
     def test_clients_own_fault_not_json(self) -> None:
         """
         What is not JSON is replaced.

@@ -392,11 +392,13 @@ class RowTests(ExchangeTestCase):
         A stream has a time to its first content, and goes on from there.
         """
         self.exchange.streaming = True
-        self.clock.advance(0.3)
-        self.exchange.content_started()
-        self.clock.advance(0.7)
+        with self.exchange.attempt(self.cheap):
+            self.clock.advance(0.3)
+            self.exchange.content_started()
+            self.clock.advance(0.7)
         row = self.exchange.row(None)
         self.assertTrue(row.streaming)
+        self.assertEqual(row.attempts[0].first_byte_ms, 300)
         self.assertEqual(
             (row.ttft_ms, row.stream_duration_ms, row.latency_ms), (300, 700, 1000)
         )

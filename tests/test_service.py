@@ -19,6 +19,8 @@ from zope.interface import implementer
 
 from arbstr.config.builtin import builtin_config
 from arbstr.config.model import Config, ServerSettings
+from arbstr.ledger.database import Database
+from arbstr.routing.learned import Learned
 from arbstr.service import ArbstrService, Daemon
 from arbstr.web.inflight import InFlight
 
@@ -39,6 +41,18 @@ class Part:
         return succeed(None)
 
     drain = stopListening = close
+
+
+class Books(Part):
+    """
+    A database with nothing in it.
+    """
+
+    def open(self) -> None:
+        pass
+
+    def read(self, query: object) -> Deferred[list[object]]:
+        return succeed([])
 
 
 class Reactor(MemoryReactorClock):
@@ -74,26 +88,34 @@ class ServiceTests(SynchronousTestCase):
             }
         )
 
-    def build(self, config: Config, reactor: Any, clock: IReactorTime) -> Daemon:
+    def build(
+        self, config: Config, reactor: Any, clock: IReactorTime, database: Database
+    ) -> Daemon:
         """
         See L{arbstr.service.build}.
         """
         self.built_from = config
         self.in_flight = InFlight(clock)
         return Daemon(
-            site=Site(Resource()),
+            site=Site(Resource(), reactor=self.reactor),
             guard=cast(Any, Part("guard", self.told)),
             in_flight=self.in_flight,
             circuits=cast(Any, None),
             connections=cast(Any, Part("connections", self.told)),
             ledger=cast(Any, Part("ledger", self.told)),
+            learned=Learned(),
         )
 
     def start(self) -> ArbstrService:
         """
         A service that runs.
         """
-        service = ArbstrService(self.config, self.reactor, build=self.build)
+        service = ArbstrService(
+            self.config,
+            self.reactor,
+            build=self.build,
+            make_database=lambda url, reactor: cast(Any, Books("database", self.told)),
+        )
         service.privilegedStartService()
         service.startService()
         return service
@@ -142,7 +164,9 @@ class ServiceTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         awaited.callback(None)
         self.successResultOf(stopped)
-        self.assertEqual(self.told[2:], ["connections", "ledger", "mock", "mock"])
+        self.assertEqual(
+            self.told[2:], ["connections", "ledger", "database", "mock", "mock"]
+        )
 
     def test_grace(self) -> None:
         """

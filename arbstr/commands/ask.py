@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from email.message import Message
-from http.client import HTTPException
-from typing import IO, Any
-from urllib.error import HTTPError, URLError
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.error import URLError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 from attrs import field, frozen
 
@@ -24,23 +23,19 @@ class CommandError(Exception):
     """
 
 
-class _NoRedirects(HTTPRedirectHandler):
+class _AsTheyCome(HTTPErrorProcessor):
     """
-    Follows nothing: the token would go along to wherever it leads.
+    Lets every answer through, whatever its status.  In particular no redirect
+    is followed: the token would go along to wherever it leads.
     """
 
-    def redirect_request(
-        self,
-        req: Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message[str, str],
-        newurl: str,
-    ) -> None:
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
         """
-        See L{HTTPRedirectHandler.redirect_request}.
+        See L{HTTPErrorProcessor.http_response}.
         """
+        return response
+
+    https_response = http_response
 
 
 @frozen
@@ -68,28 +63,27 @@ class Daemon:
             answer = json.loads(body)
         except (ValueError, RecursionError):
             answer = None
-        error = answer.get("error") if isinstance(answer, dict) else None
-        if isinstance(error, dict):
-            raise CommandError(f"{self.url}: {error.get('message')}")
-        if not isinstance(answer, dict) or member not in answer:
-            raise CommandError(
-                f"{self.url}: expected arbstr, found something that answers "
-                f"{path} with status {status} and no {member!r}"
-            )
-        return answer
+        if isinstance(answer, dict):
+            # A failed request that is asked for has an error of its own.
+            if member in answer:
+                return answer
+            error = answer.get("error")
+            if isinstance(error, dict):
+                raise CommandError(f"{self.url}: {error.get('message')}")
+        raise CommandError(
+            f"{self.url}: expected arbstr, found something that answers "
+            f"{path} with status {status} and no {member!r}"
+        )
 
     def _fetch(self, path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
         request = Request(self._address(path, parameters))
         if self.token:
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
         # The environment's proxy would look for 127.0.0.1 on its own machine.
-        opener = build_opener(ProxyHandler({}), _NoRedirects)
+        opener = build_opener(ProxyHandler({}), _AsTheyCome)
         try:
             with opener.open(request, timeout=_SECONDS) as response:
                 return response.status, response.read()
-        except HTTPError as error:
-            with error:
-                return error.code, error.read()
         except URLError as error:
             raise self._unreachable(error.reason) from None
         except UnicodeError:

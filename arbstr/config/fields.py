@@ -103,9 +103,12 @@ def _is_link_local(host: str) -> bool:
 
 
 def _check_database_url(value: str) -> str:
-    if not value.startswith("sqlite://"):
+    if not value.startswith(("sqlite://", "postgresql+psycopg://")):
         # Not quoted back: it may hold a password.
-        raise ValueError("expected sqlite:///FILE, found something else")
+        raise ValueError(
+            "expected sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME, "
+            "found something else"
+        )
     return value
 
 

@@ -107,9 +107,12 @@ class ServerSettings(Settings):
 class DatabaseSettings(Settings):
     """
     Where the request log is kept.
+
+    @ivar keep_days: older rows are deleted; without it they are kept for ever.
     """
 
     url: Annotated[DatabaseUrl, Field(repr=False)] = "sqlite:///arbstr.db"
+    keep_days: Annotated[Number, Field(gt=0)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -31,8 +31,7 @@ class Known:
 
     def of(self, column: str) -> Sequence[str]:
         """
-        The names that a column may hold: none for those of a policy that is
-        no more, or of time.
+        The configured names among what a column may hold.
         """
         return {
             "model": self.models,

@@ -16,6 +16,8 @@ class AttemptRow:
     One attempt at one provider.
 
     @ivar outcome: C{ok}, or what kind of failure it was.
+    @ivar first_byte_ms: from its start to the first content of a stream, or to
+        the headers of a whole answer.
     @ivar start_ms: since the request was accepted.
     """
 
@@ -23,6 +25,7 @@ class AttemptRow:
     start_ms: int
     duration_ms: int
     outcome: str
+    first_byte_ms: int | None = None
 
 
 @frozen

@@ -30,6 +30,7 @@ from arbstr.routing.plan import Candidate
 
 from .agent import Connections, EncodedResponse, discard
 from .body import BodyLimits, Collector
+from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, parse_json, read_error
 from .wire import ChatRequest
 
@@ -249,6 +250,7 @@ def _read_head(response: IResponse) -> Head:
         retry_after=first("retry-after"),
         processing_ms=first("openai-processing-ms"),
         request_id=first(*_REQUEST_IDS),
+        cost_msats=first(COST_HEADER),
     )
 
 

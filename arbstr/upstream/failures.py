@@ -32,6 +32,7 @@ class Head:
     retry_after: str | None = None
     processing_ms: str | None = None
     request_id: str | None = None
+    cost_msats: str | None = None
 
 
 @frozen

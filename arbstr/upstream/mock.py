@@ -63,7 +63,7 @@ class MockProvider:
             b"completions",
             _Completions(self._provider, self._reactor, self._chance),
         )
-        site = QuietSite(root)
+        site = QuietSite(root, reactor=self._reactor)
         self._port = self._reactor.listenTCP(0, site, interface="127.0.0.1")
         return f"http://127.0.0.1:{self._port.getHost().port}/v1"
 

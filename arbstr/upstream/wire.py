@@ -42,6 +42,7 @@ class ChatRequest:
     output_cap: int | None
     choices: int
     input_tokens: int
+    images: int
     last_user_text: str = field(repr=False)
     _text: str = field(repr=False)
     _members: tuple[Member, ...] = field(repr=False)
@@ -77,6 +78,7 @@ class ChatRequest:
             output_cap=_output_cap(fields),
             choices=_choices(fields),
             input_tokens=estimate_input(chars + schemas, len(messages), images),
+            images=images,
             last_user_text=_last_user_text(messages),
             text=text,
             members=members,

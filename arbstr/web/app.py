@@ -4,6 +4,9 @@ The resource tree.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from attrs import frozen
 from klein import Klein
 from twisted.internet.defer import Deferred
@@ -16,11 +19,16 @@ from arbstr.errors import (
     ApiError,
     bad_request,
     method_not_allowed,
+    no_books,
     no_such_route,
     server_error,
 )
+from arbstr.routing.plan import RouteRequest
+from arbstr.upstream.wire import ChatRequest
 
-from .chat import Chat
+from .chat import Chat, route_request
+from .explain import Explain
+from .reports import Reports
 from .respond import hang_up, prepare, prepare_error, prepare_json
 from .site import ArbstrRequest
 from .status import Status
@@ -34,6 +42,8 @@ class WebApp:
 
     chat: Chat
     status: Status
+    explain: Explain
+    reports: Reports | None
 
     _log = Logger()
     app = Klein()
@@ -58,6 +68,41 @@ class WebApp:
         One of them.
         """
         return prepare_json(request, 200, self.status.model(name))
+
+    @app.route("/v1/cost", methods=["POST"])
+    def cost(self, request: ArbstrRequest) -> bytes:
+        """
+        What a chat completion would cost.
+        """
+        return prepare_json(request, 200, self.explain.cost(_asked(request)))
+
+    @app.route("/v1/route", methods=["POST"])
+    def route(self, request: ArbstrRequest) -> bytes:
+        """
+        Where a chat completion would go, and why.
+        """
+        return prepare_json(request, 200, self.explain.route(_asked(request)))
+
+    @app.route("/v1/stats", methods=["GET"])
+    def stats(self, request: ArbstrRequest) -> Deferred[bytes]:
+        """
+        Totals over the log.
+        """
+        return _report(request, self._books().stats(request.args))
+
+    @app.route("/v1/requests", methods=["GET"])
+    def requests(self, request: ArbstrRequest) -> Deferred[bytes]:
+        """
+        The log.
+        """
+        return _report(request, self._books().requests(request.args))
+
+    @app.route("/v1/requests/<request_id>", methods=["GET"])
+    def request(self, request: ArbstrRequest, request_id: str) -> Deferred[bytes]:
+        """
+        One request.
+        """
+        return _report(request, self._books().request(request_id))
 
     @app.route("/providers", methods=["GET"])
     def providers(self, request: ArbstrRequest) -> bytes:
@@ -94,6 +139,11 @@ class WebApp:
             return b""
         return prepare_error(request, error)
 
+    def _books(self) -> Reports:
+        if self.reports is None:
+            raise no_books()
+        return self.reports
+
     def _error(self, request: ArbstrRequest, failure: Failure) -> ApiError:
         problem = failure.value
         method = request.method.decode("ascii", "replace")
@@ -112,3 +162,19 @@ class WebApp:
             "A bug of arbstr's own", failure, request_id=request.request_id
         )
         return server_error()
+
+
+def _asked(request: ArbstrRequest) -> RouteRequest:
+    """
+    The chat completion that the client asks about.
+    """
+    return route_request(ChatRequest.parse(request.content.getvalue()), request)
+
+
+def _report(
+    request: ArbstrRequest,
+    asking: Coroutine[Deferred[Any], Any, dict[str, object]],
+) -> Deferred[bytes]:
+    return Deferred.fromCoroutine(asking).addCallback(
+        lambda answer: prepare_json(request, 200, answer)
+    )

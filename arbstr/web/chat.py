@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -24,6 +24,7 @@ from arbstr.errors import (
 from arbstr.exchange import Exchange
 from arbstr.ledger.writer import Ledger
 from arbstr.logs import request_context
+from arbstr.routing.observation import read_row
 from arbstr.routing.plan import RouteRequest
 from arbstr.routing.router import Router
 from arbstr.upstream.client import Call
@@ -77,16 +78,30 @@ class Chat:
                 if failure is not None and not stream.gone:
                     _tell(failure, request, exchange, stream)
             finally:
-                self.ledger.record(exchange.row(failure))
+                self._remember(exchange, failure)
             if stream.opened and failure is not None:
                 await stream.closed()
+
+    def _remember(self, exchange: Exchange, failure: ApiError | None) -> None:
+        """
+        The request has ended: into the books with it, and learn from it.
+        """
+        row = exchange.row(failure)
+        self.ledger.record(row)
+        seen = read_row(asdict(row))
+        if seen is not None:
+            self.router.learned.observe(evolve(seen, choices=exchange.choices))
 
     async def _answer(
         self, request: ArbstrRequest, exchange: Exchange, stream: ClientStream
     ) -> None:
         chat = ChatRequest.parse(request.content.getvalue())
         exchange.model, exchange.streaming = chat.model, chat.stream
-        exchange.plan = self.router.plan(_route_request(chat, request))
+        exchange.choices = chat.choices
+        route = route_request(chat, request)
+        exchange.input_chars = route.input_chars
+        exchange.plan = self.router.plan(route)
+        self.ledger.begin(exchange.begun_row())
         call = Call(chat, exchange.request_id, _forwarded(request, chat))
         reply = await self.dispatcher.run(exchange.plan, call, exchange, stream)
         if reply is None:
@@ -98,7 +113,10 @@ class Chat:
             _send_reply(reply, request, exchange)
 
 
-def _route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
+def route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
+    """
+    What routing needs to know of a request: its body and its headers.
+    """
     return RouteRequest(
         model=chat.model,
         input_tokens=chat.input_tokens,
@@ -108,6 +126,7 @@ def _route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
         policy=request.getHeader("X-Arbstr-Policy"),
         provider=request.getHeader("X-Arbstr-Provider"),
         max_cost_sats=_max_cost(request),
+        images=chat.images,
     )
 
 

@@ -151,7 +151,11 @@ class Guard(Resource):
 
     def _wrong_host(self, request: ArbstrRequest) -> ApiError | None:
         host = request.getHeader("Host")
-        if host is None or self._is_ours(f"//{host}"):
+        if (
+            host is None
+            or _ANY_HOST in self._hosts
+            or _name_in(f"//{host}") in self._hosts
+        ):
             return None
         return not_permitted(
             f"Host '{host}' is not a name of this server; server.allowed_hosts says "
@@ -168,18 +172,14 @@ class Guard(Resource):
 
     def _foreign_origin(self, request: ArbstrRequest) -> ApiError | None:
         origin = request.getHeader("Origin")
-        if origin is None or self._is_ours(origin):
+        if origin is None:
+            return None
+        name = _name_in(origin)
+        # Any name may be ours: then this page's is if it came from us.
+        own = _name_in(f"//{request.getHeader('Host')}")
+        if name in self._hosts or (_ANY_HOST in self._hosts and name and name == own):
             return None
         return not_permitted(f"Requests from pages of origin '{origin}' are refused")
-
-    def _is_ours(self, url: str) -> bool:
-        if _ANY_HOST in self._hosts:
-            return True
-        try:
-            name = urlsplit(url).hostname
-        except ValueError:
-            return False
-        return name is not None and name in self._hosts
 
     def _unauthenticated(self, request: ArbstrRequest) -> ApiError | None:
         if self._token is None:
@@ -200,6 +200,13 @@ class Guard(Resource):
         wait = self._bucket.wait()
         if wait:
             return over_limit("Too many requests a second", wait)
+        return None
+
+
+def _name_in(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
         return None
 
 

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 
-class CannotListen(SystemExit, Exception):
+class CannotStart(SystemExit, Exception):
     """
     Ends the process with exit code 1 and one line.  Since it is an
     C{Exception} too, twistd takes notice: it removes its pid file, and tells
@@ -51,7 +51,7 @@ class Listening(MultiService):
         """
         Listen.
 
-        @raise CannotListen: an address is taken, or makes no sense.
+        @raise CannotStart: an address is taken, or makes no sense.
         """
         MultiService.privilegedStartService(self)
         for description in self._descriptions:
@@ -59,7 +59,7 @@ class Listening(MultiService):
                 self._listen(description)
             except Exception as error:
                 message = f"arbstr: cannot listen on {description}: {error}"
-                raise CannotListen(message) from None
+                raise CannotStart(message) from None
 
     def addresses(self) -> str:
         """

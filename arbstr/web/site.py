@@ -141,9 +141,13 @@ class ArbstrRequest(Request):
         self.gate.refused(self, error)
 
 
-def make_site(root: IResource, gate: Gate, max_body_bytes: int) -> Site:
+def make_site(
+    root: IResource, gate: Gate, max_body_bytes: int, reactor: Any = None
+) -> Site:
     """
     The factory of the server's connections.
+
+    @param reactor: times them out.
     """
 
     class GatedRequest(ArbstrRequest):
@@ -151,4 +155,4 @@ def make_site(root: IResource, gate: Gate, max_body_bytes: int) -> Site:
 
     GatedRequest.gate = gate
     GatedRequest.max_body_bytes = max_body_bytes
-    return QuietSite(root, requestFactory=GatedRequest)
+    return QuietSite(root, requestFactory=GatedRequest, reactor=reactor)

@@ -10,6 +10,7 @@ from arbstr.circuit.breaker import CircuitState
 from arbstr.circuit.registry import CircuitBreakerRegistry
 from arbstr.config.model import ProviderSettings, Tier
 from arbstr.errors import no_such_model
+from arbstr.ledger.writer import Ledger
 from arbstr.routing.catalog import Catalog, Offer
 from arbstr.routing.plan import Candidate
 from arbstr.routing.strategy import cheapest
@@ -29,6 +30,7 @@ class Status:
 
     catalog: Catalog
     circuits: CircuitBreakerRegistry
+    ledger: Ledger
     created: int
 
     def models(self) -> dict[str, object]:
@@ -111,7 +113,8 @@ class Status:
             for name, circuit in circuits.items()
         }
         code = 503 if status == "unhealthy" else 200
-        return code, {"status": status, "providers": providers}
+        ledger = self.ledger.status()
+        return code, {"status": status, "providers": providers, "ledger": ledger}
 
     def _circuits(self) -> dict[str, dict[str, object]]:
         return {

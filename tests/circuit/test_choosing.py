@@ -233,8 +233,13 @@ class WaitingTests(CircuitTestCase):
         second = self.wait_for_first("a", "b")
         self.clock.rightNow += OPEN_SECONDS
         probe.failure("5xx", "test")
-        self.assert_chosen(first, "c", is_probe=True)
-        self.assert_chosen(second, "a", is_probe=True)
+        probes = [
+            self.assert_chosen(first, "c", is_probe=True),
+            self.assert_chosen(second, "a", is_probe=True),
+        ]
+        self.assert_no_timers()
+        for each in probes:
+            each.release()
 
     def test_order_among_waiters(self) -> None:
         """

@@ -110,11 +110,12 @@ class SettingTests(SettingTestCase):
 
     def test_database(self) -> None:
         """
-        Only SQLite; another URL may hold a password and is not quoted.
+        SQLite or PostgreSQL; a URL may hold a password and is not quoted.
         """
         self.assert_wrong(
             "database: {url: 'postgresql://u:hunter2@h/d'}",
-            "database.url: expected sqlite:///FILE, found something else",
+            "database.url: expected sqlite:///FILE or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/NAME, found something else",
         )
 
     def test_database_twice(self) -> None:

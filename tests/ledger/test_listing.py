@@ -79,6 +79,7 @@ class RowTests(BooksTestCase):
                         "start_ms": 0,
                         "duration_ms": 90,
                         "outcome": "ok",
+                        "first_byte_ms": None,
                     }
                 ],
             },

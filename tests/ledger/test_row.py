@@ -103,5 +103,13 @@ class JsonTests(SynchronousTestCase):
         """
         self.assertEqual(
             json.loads(json.dumps(SERVED.as_json()))["attempts"],
-            [{"provider": "alpha", "start_ms": 1, "duration_ms": 400, "outcome": "ok"}],
+            [
+                {
+                    "provider": "alpha",
+                    "start_ms": 1,
+                    "duration_ms": 400,
+                    "outcome": "ok",
+                    "first_byte_ms": None,
+                }
+            ],
         )

@@ -45,7 +45,10 @@ class ValuesTests(SynchronousTestCase):
         Attempts are objects.
         """
         attempt = {"provider": "alpha", "start_ms": 1, "duration_ms": 400}
-        self.assertEqual(self.value("attempts"), [{**attempt, "outcome": "ok"}])
+        self.assertEqual(
+            self.value("attempts"),
+            [{**attempt, "outcome": "ok", "first_byte_ms": None}],
+        )
 
     def test_sats(self) -> None:
         """

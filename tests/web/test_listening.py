@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor, RaisingMemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.web.listening import CannotListen, Listening
+from arbstr.web.listening import CannotStart, Listening
 
 
 class ListeningTests(SynchronousTestCase):
@@ -55,7 +55,7 @@ class ListeningTests(SynchronousTestCase):
         reactor = RaisingMemoryReactor(
             listenException=CannotListenError("127.0.0.1", 8080, "in use")
         )
-        with self.assertRaises(CannotListen) as raised:
+        with self.assertRaises(CannotStart) as raised:
             self.listen("tcp:8080:interface=127.0.0.1", reactor=reactor)
         self.assertEqual(
             raised.exception.code,
@@ -64,7 +64,7 @@ class ListeningTests(SynchronousTestCase):
         )
 
     def test_description_that_makes_no_sense(self) -> None:
-        with self.assertRaises(CannotListen) as raised:
+        with self.assertRaises(CannotStart) as raised:
             self.listen("gopher:70")
         self.assertEqual(
             raised.exception.code,
@@ -76,5 +76,5 @@ class ListeningTests(SynchronousTestCase):
         twistd removes its pid file only after an C{Exception}, and Python ends
         without a traceback only after a C{SystemExit}.
         """
-        self.assertTrue(issubclass(CannotListen, Exception))
-        self.assertTrue(issubclass(CannotListen, SystemExit))
+        self.assertTrue(issubclass(CannotStart, Exception))
+        self.assertTrue(issubclass(CannotStart, SystemExit))

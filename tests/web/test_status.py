@@ -15,6 +15,7 @@ from arbstr.config.model import CircuitSettings, ProviderSettings
 from arbstr.errors import ApiError
 from arbstr.routing.catalog import Catalog
 from arbstr.web.status import Status
+from tests.fakes import ListLedger
 
 CREATED = 1_700_000_000
 KEY = "sk-canary-0123456789abcdef"
@@ -55,7 +56,7 @@ class StatusTestCase(SynchronousTestCase):
         self.circuits = CircuitBreakerRegistry(
             catalog.providers, CircuitSettings(), self.clock
         )
-        self.status = Status(catalog, self.circuits, CREATED)
+        self.status = Status(catalog, self.circuits, ListLedger(), CREATED)
 
     def trip(self, *names: str) -> None:
         """

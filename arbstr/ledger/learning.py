@@ -1,0 +1,35 @@
+"""
+What of the log is worth learning from again after a restart.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from .tables import DONE, requests
+
+_ROWS = 10_000
+_COLUMNS = (
+    "model",
+    "policy",
+    "input_chars",
+    "input_tokens",
+    "output_tokens",
+    "tokens_estimated",
+    "error_status",
+    "attempts",
+)
+
+
+def newest(connection: Connection) -> list[dict[str, object]]:
+    """
+    The newest finished requests, the oldest of them first.
+    """
+    query = (
+        select(*(requests.c[name] for name in _COLUMNS))
+        .where(requests.c.state == DONE)
+        .order_by(requests.c.timestamp.desc(), requests.c.id.desc())
+        .limit(_ROWS)
+    )
+    rows = connection.execute(query).mappings().all()
+    return [dict(row) for row in reversed(rows)]
