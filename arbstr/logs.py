@@ -88,7 +88,7 @@ def format_json(event: LogEvent) -> str | None:
         "message": message,
     }
     if "row" in event:
-        line["request"] = event["row"]
+        line["request"] = event["row"].as_json()
     traceback = _traceback(event)
     if traceback:
         line["traceback"] = traceback

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -57,6 +58,18 @@ def failure(message: str) -> Failure:
         raise ValueError(message)
     except ValueError:
         return Failure()
+
+
+@frozen
+class Row:
+    """
+    Stands for the row of a request.
+    """
+
+    told: dict[str, object]
+
+    def as_json(self) -> dict[str, object]:
+        return self.told
 
 
 class TextTests(SynchronousTestCase):
@@ -161,8 +174,8 @@ class JsonTests(SynchronousTestCase):
         """
         A request's row is an object of its own.
         """
-        row = {"model": "gpt-4o", "cost_sats": 0.5}
-        self.assertEqual(json_of("ok", row=row)["request"], row)
+        told = {"model": "gpt-4o", "cost_sats": 0.5}
+        self.assertEqual(json_of("ok", row=Row(told))["request"], told)
 
     def test_one_line(self) -> None:
         """
@@ -188,7 +201,8 @@ class JsonTests(SynchronousTestCase):
         """
         What JSON does not know is told as text.
         """
-        self.assertEqual(json_of("ok", row={"at": WHEN})["request"]["at"], str(WHEN))
+        told = json_of("ok", row=Row({"at": WHEN}))["request"]
+        self.assertEqual(told["at"], str(WHEN))
 
     def test_empty(self) -> None:
         """

@@ -81,7 +81,7 @@ class LogLedger:
             self._log.info(
                 "{summary}",
                 summary=row.summary(),
-                row=row.as_json(),
+                row=row,
                 request_id=row.request_id,
             )
 

@@ -28,10 +28,11 @@ from arbstr import __version__
 from arbstr.redact import REDACTED, redact
 from arbstr.routing.plan import Candidate
 
+from . import strict
 from .agent import Connections, EncodedResponse, discard
 from .body import BodyLimits, Collector
 from .cost import COST_HEADER
-from .failures import AttemptFailed, Head, Reply, describe, parse_json, read_error
+from .failures import AttemptFailed, Head, Reply, describe, read_error
 from .wire import ChatRequest
 
 USER_AGENT = f"arbstr/{__version__}"
@@ -162,7 +163,7 @@ class ProviderClient:
         @raise AttemptFailed: it is not a whole JSON answer.
         """
         body = await self._collect(opened, budget, _LARGEST_JSON)
-        answer = parse_json(body)
+        answer = strict.parse(body)
         if not isinstance(answer, dict):
             raise AttemptFailed(
                 "protocol",
@@ -212,7 +213,7 @@ class ProviderClient:
         except AttemptFailed:
             # The status alone says enough.
             body = b""
-        reply = Reply(opened.head, body, parse_json(body))
+        reply = Reply(opened.head, body, strict.parse(body))
         return AttemptFailed(
             "4xx" if 400 <= status <= 499 else "5xx",
             _without_key(describe(status, reply), candidate),

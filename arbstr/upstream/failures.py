@@ -4,7 +4,6 @@ How an attempt at a provider can fail, and what follows from it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -152,17 +151,3 @@ def describe(status: int, reply: Reply | None) -> str:
     if found is None:
         found = reply.body[:4096].decode("utf-8", "replace")
     return f"HTTP {status}: {redact(found)}"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def parse_json(body: bytes) -> Any:
-    """
-    A body as JSON; C{None} if it is none.
-    """
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        return None

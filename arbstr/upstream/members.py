@@ -16,18 +16,13 @@ from attrs import frozen
 
 from arbstr.errors import ApiError, bad_request
 
+from .strict import DECODER
+
 _MAX_DEPTH = 64
 # Each costs more than what it says: a body of nothing else would keep the
 # reactor busy for seconds.
 _MAX_MEMBERS = 1000
 _SPACE = re.compile(r"[ \t\n\r]*")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @frozen
@@ -143,7 +138,7 @@ def _read_object(text: str) -> Iterator[Member]:
 
     position = skip(0)
     if text[position : position + 1] not in ("{", ""):
-        _DECODER.decode(text)
+        DECODER.decode(text)
         raise bad_request("The body: expected a JSON object, found another value")
     expect("{", position)
     position = skip(position + 1)
@@ -155,11 +150,11 @@ def _read_object(text: str) -> Iterator[Member]:
     while separator == ",":
         start = skip(position + 1)
         expect('"', start)
-        key, position = _DECODER.raw_decode(text, start)
+        key, position = DECODER.raw_decode(text, start)
         position = skip(position)
         expect(":", position)
         value_start = skip(position + 1)
-        value, end = _DECODER.raw_decode(text, value_start)
+        value, end = DECODER.raw_decode(text, value_start)
         yield Member(key, value, start, value_start, end)
         position = skip(end)
         separator = expect(",}", position)

@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import NoReturn
 
 from attrs import define, field, frozen
 
 from arbstr.redact import redact
 from arbstr.routing.money import Usage
+from arbstr.upstream import strict
 from arbstr.upstream.sse import Event, EventParser, Fragment, Piece, Tail
 from arbstr.upstream.usage import choice_chars, read_usage
 
@@ -244,21 +244,11 @@ def _is_done(data: bytes) -> bool:
     return data.strip() == _DONE
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
 def _parse_object(data: bytes) -> dict[str, object] | None:
     """
     The JSON object that these bytes are, if they are one.
     """
-    try:
-        value = _DECODER.decode(data.decode())
-    except (ValueError, RecursionError):
-        return None
+    value = strict.parse(data)
     return value if isinstance(value, dict) else None
 
 

@@ -29,7 +29,7 @@ class LogLedgerTests(SynchronousTestCase):
         self.assertEqual([event["request_id"] for event in events], ["r2", "r1"])
         self.assertEqual(events[0]["log_level"], LogLevel.info)
         self.assertEqual(events[0]["summary"], SERVED.summary())
-        self.assertEqual(events[0]["row"], SERVED.as_json())
+        self.assertEqual(events[0]["row"], SERVED)
 
     def test_disabled(self) -> None:
         """

@@ -17,9 +17,9 @@ from arbstr.upstream.failures import (
     Kind,
     Reply,
     describe,
-    parse_json,
     read_error,
 )
+from arbstr.upstream.strict import parse
 
 STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 418, 422, 429, 451)
 
@@ -102,7 +102,7 @@ def reply(status: int, body: bytes) -> Reply:
     """
     A provider's answer.
     """
-    return Reply(Head(status, "application/json"), body, parse_json(body))
+    return Reply(Head(status, "application/json"), body, parse(body))
 
 
 def refused(status: int, body: object = None) -> AttemptFailed:
@@ -303,30 +303,3 @@ class DescribeTests(SynchronousTestCase):
         """
         told = describe(500, reply(500, b"word " * 10_000))
         self.assertLessEqual(len(told.encode()), len("HTTP 500: ") + 2048)
-
-
-class ParseJsonTests(SynchronousTestCase):
-    """
-    L{parse_json} decodes what providers send.
-    """
-
-    def test_json(self) -> None:
-        """
-        JSON is decoded.
-        """
-        self.assertEqual(parse_json(b' {"a": ["\xc3\xa9", 1]}'), {"a": ["é", 1]})
-
-    def test_other(self) -> None:
-        """
-        Anything else is C{None}.
-        """
-        others = (
-            b"",
-            b"<html>",
-            b'{"a": NaN}',
-            b'{"a": "\xff"}',
-            b"[" * 100_000,
-            b"9" * 5000,
-        )
-        for body in others:
-            self.assertIsNone(parse_json(body), body[:20])

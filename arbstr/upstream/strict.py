@@ -1,0 +1,26 @@
+"""
+JSON as its standard has it: Python would take C{NaN} and C{Infinity}, too, and
+pass on what no client can read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def parse(data: bytes) -> Any:
+    """
+    The value that these bytes are in UTF-8; C{None} if they are no JSON.
+    """
+    try:
+        return DECODER.decode(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None

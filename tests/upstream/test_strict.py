@@ -1,0 +1,36 @@
+"""
+Tests for L{arbstr.upstream.strict}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from arbstr.upstream.strict import parse
+
+
+class ParseTests(SynchronousTestCase):
+    """
+    L{parse} decodes what providers send.
+    """
+
+    def test_json(self) -> None:
+        """
+        JSON is decoded.
+        """
+        self.assertEqual(parse(b' {"a": ["\xc3\xa9", 1]}'), {"a": ["é", 1]})
+
+    def test_other(self) -> None:
+        """
+        Anything else is C{None}.
+        """
+        others = (
+            b"",
+            b"<html>",
+            b'{"a": NaN}',
+            b'{"a": "\xff"}',
+            b"[" * 100_000,
+            b"9" * 5000,
+        )
+        for body in others:
+            self.assertIsNone(parse(body), body[:20])
