@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     @param argv: the arguments after the command's name; C{None} for those of
         the process.
     @return: the exit code: 0; or 1 for a configuration that cannot be used, a
-        daemon that does not answer, or one that is unhealthy.
+        daemon that does not answer or is unhealthy, or a request that it would
+        refuse.
     """
     options = _parser().parse_args(argv)
     try:

@@ -242,9 +242,10 @@ class Dispatcher:
         if permit.resolved:
             if not charged:
                 permit.stream_failed(failure.kind, failure.message)
-        elif charged or (
-            not permit.is_probe and self._was_cut_short(failure, exchange, tries)
-        ):
+        elif charged:
+            permit.release()
+        elif not permit.is_probe and self._was_cut_short(failure, exchange, tries):
+            exchange.attempts[-1].outcome = "cut_short"
             permit.release()
         else:
             permit.failure(failure.kind, failure.message)

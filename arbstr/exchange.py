@@ -238,6 +238,7 @@ class Exchange:
             baseline_cost_sats=None if plan is None else self._at(plan.baseline.rates),
             ttft_ms=self._ms(self.first_content),
             stream_duration_ms=self._stream_duration(),
+            choices=self.choices,
             input_chars=self.input_chars,
             error_status=None if failure is None else failure.status,
             error_message=None if failure is None else redact(failure.message),

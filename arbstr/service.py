@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from sqlalchemy import Connection
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator, SchedulerStopped
 from twisted.logger import ILogObserver, Logger
+from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 from twisted.web.server import Site
 
@@ -27,6 +30,7 @@ from arbstr.ledger.learning import newest
 from arbstr.ledger.retention import Retention
 from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
 from arbstr.routing.learned import Learned
+from arbstr.routing.observation import Observation, read_row
 from arbstr.routing.router import Router
 from arbstr.upstream.agent import Connections
 from arbstr.upstream.client import ProviderClient
@@ -148,6 +152,9 @@ class ArbstrService(MultiService):
         self._make_database = make_database
         self._mocks: list[MockProvider] = []
         self._retention: Retention | None = None
+        self._cooperator = Cooperator(
+            scheduler=lambda work: reactor.callLater(0, work), started=True
+        )
         self._ending = False
 
     def setServiceParent(self, parent: Any) -> None:
@@ -216,6 +223,7 @@ class ArbstrService(MultiService):
         left = deadline - self._clock.seconds()
         await self._clients.close(max(left, _LEAST_SECONDS_TO_SEND))
         await daemon.connections.close()
+        self._cooperator.stop()
         if self._retention is not None:
             self._retention.stop()
         await daemon.ledger.drain()
@@ -234,11 +242,25 @@ class ArbstrService(MultiService):
         """
         Learn once more what was learned before the last stop.
         """
-        self._database.read(newest).addCallback(
-            self._daemon.learned.restore
-        ).addErrback(
-            lambda failure: self._log.failure("Nothing is learned of the log", failure)
+        before_ms = int(time.time() * 1000)
+
+        def observations(connection: Connection) -> list[Observation]:
+            found = map(read_row, newest(connection, before_ms))
+            return [each for each in found if each is not None]
+
+        def learn(seen: list[Observation]) -> Deferred[Any]:
+            # A little at a time: requests are being served already.
+            observing = map(self._daemon.learned.observe, seen)
+            return self._cooperator.coiterate(observing)
+
+        self._database.read(observations).addCallback(learn).addErrback(
+            self._learned_nothing
         )
+
+    def _learned_nothing(self, failure: Failure) -> None:
+        # A process that ends at once breaks it off, in the database too.
+        if not self._ending and not failure.check(SchedulerStopped):
+            self._log.failure("Nothing is learned of the log", failure)
 
     def _serving(self) -> None:
         # With the reactor's own handlers twistd would, after the drain, die of

@@ -22,6 +22,10 @@ from arbstr.config.model import Config, LoggingSettings, ServerSettings
 from .logs import make_observer
 from .service import ArbstrService
 
+# SQLite's driver lets go of the interpreter with every row.  At Python's own 5
+# milliseconds until it is given back, a batch could take a busy daemon a second.
+_SWITCH_SECONDS = 0.0005
+
 
 class Options(usage.Options):
     """
@@ -46,6 +50,7 @@ def makeService(options: Options) -> IService:
         config = _configure(options)
     except ConfigError as error:
         sys.exit(str(error))
+    sys.setswitchinterval(_SWITCH_SECONDS)
     observer = _observer(config.logging, options.parent or {})
     return ArbstrService(config, reactor, observer)
 

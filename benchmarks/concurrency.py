@@ -22,9 +22,10 @@ from attrs import define, field
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater, react
-from twisted.web.client import Agent, HTTPConnectionPool
 
-from tests.integration.process import LOOPBACK, DaemonProcess, start
+from tests.integration.process import DaemonProcess
+
+from .daemon import http_client, running, stopped
 
 _ROUNDS = 5
 _REQUEST_SECONDS = 60
@@ -173,14 +174,12 @@ async def measure(
 
     @return: what the daemon held before and after.
     """
-    pool = HTTPConnectionPool(reactor, persistent=True)
-    pool.maxPersistentPerHost = 1000
     url = f"http://127.0.0.1:{process.listening_port()}/v1/chat/completions"
-    load = Load(url, HTTPClient(Agent(reactor, pool=pool)), process.pid)
     before = Holdings.of(process.pid)
-    for phase in phases:
-        await load.run(phase, rounds)
-    await pool.closeCachedConnections()
+    async with http_client(reactor) as client:
+        load = Load(url, client, process.pid)
+        for phase in phases:
+            await load.run(phase, rounds)
     return before, await settled(reactor, process, before)
 
 
@@ -197,14 +196,9 @@ async def main(reactor: Any, rounds: str = str(_ROUNDS)) -> None:
         Phase("both", 150, 100),
     ]
     with tempfile.TemporaryDirectory() as directory:
-        process = start(Path(directory), "--mock", "--listen", LOOPBACK)
-        try:
-            await process.logged(" providers")
+        async with running(Path(directory), "--mock") as process:
             before, after = await measure(reactor, process, phases, int(rounds))
-            process.signal("TERM")
-            exit_code = await process.exited()
-        finally:
-            await process.kill()
+            ended_badly = await stopped(process)
     print(HEADINGS)
     for phase in phases:
         print(phase.row())
@@ -213,10 +207,7 @@ async def main(reactor: Any, rounds: str = str(_ROUNDS)) -> None:
     wrong = [what for phase in phases for what in phase.wrong]
     if after.descriptors > before.descriptors:
         wrong.append("Descriptors did not come back")
-    if not process.levels() <= {"info", "warn"} or "Unhandled" in process.log:
-        wrong.append(f"The log speaks of errors:\n{process.log[-5000:]}")
-    if exit_code != 0:
-        wrong.append(f"The daemon ended with exit code {exit_code}")
+    wrong += ended_badly
     if wrong:
         sys.exit("\n".join(wrong[:20]))
 

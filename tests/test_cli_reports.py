@@ -54,6 +54,15 @@ class _Handler(BaseHTTPRequestHandler):
     body = b"{}"
     headers_sent: ClassVar[dict[str, str]] = {}
     asked: ClassVar[list[tuple[str, str | None]]] = []
+    posted: ClassVar[list[tuple[dict[str, str], Any]]] = []
+
+    def do_POST(self) -> None:
+        """
+        See L{BaseHTTPRequestHandler}.
+        """
+        length = int(self.headers["Content-Length"])
+        self.posted.append((dict(self.headers), json.loads(self.rfile.read(length))))
+        self.do_GET()
 
     def do_GET(self) -> None:
         """
@@ -81,6 +90,7 @@ class DaemonTestCase(BooksTestCase):
         super().setUp()
         self.patch(os, "environ", {"PATH": os.environ.get("PATH", "")})
         self.asked: list[tuple[str, str | None]] = []
+        self.posted: list[tuple[dict[str, str], Any]] = []
 
     def serve(
         self,
@@ -101,6 +111,7 @@ class DaemonTestCase(BooksTestCase):
                 "body": body,
                 "headers_sent": dict(headers or {}),
                 "asked": self.asked,
+                "posted": self.posted,
             },
         )
         server = HTTPServer(("127.0.0.1", 0), handler)

@@ -58,7 +58,26 @@ class Daemon:
         @param member: the answer has it, if it comes from arbstr.
         @raise CommandError: there is no answer, or it is an error.
         """
-        status, body = self._fetch(path, parameters)
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        return self._ask(path, Request(f"{self._address(path)}{query}"), member)
+
+    def post(
+        self, path: str, value: object, headers: Mapping[str, str], member: str
+    ) -> Any:
+        """
+        Send a JSON value, and get a JSON object for it.
+
+        @param headers: of the request, besides those that it needs.
+        @param member: see L{get}, as for what is raised.
+        """
+        request = Request(self._address(path), json.dumps(value).encode("ascii"))
+        request.add_header("Content-Type", "application/json")
+        for name, told in headers.items():
+            request.add_header(name, _header(told))
+        return self._ask(path, request, member)
+
+    def _ask(self, path: str, request: Request, member: str) -> Any:
+        status, body = self._fetch(request)
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
@@ -75,8 +94,7 @@ class Daemon:
             f"{path} with status {status} and no {member!r}"
         )
 
-    def _fetch(self, path: str, parameters: Mapping[str, str]) -> tuple[int, bytes]:
-        request = Request(self._address(path, parameters))
+    def _fetch(self, request: Request) -> tuple[int, bytes]:
         if self.token:
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
         # The environment's proxy would look for 127.0.0.1 on its own machine.
@@ -94,7 +112,7 @@ class Daemon:
         except (OSError, HTTPException) as error:
             raise self._unreachable(error) from None
 
-    def _address(self, path: str, parameters: Mapping[str, str]) -> str:
+    def _address(self, path: str) -> str:
         try:
             parts = urlsplit(self.url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -108,9 +126,19 @@ class Daemon:
                 f"--url: expected a URL such as http://127.0.0.1:8080, "
                 f"found {self.url!r}"
             )
-        query = f"?{urlencode(parameters)}" if parameters else ""
-        return f"{self.url.rstrip('/')}{path}{query}"
+        return f"{self.url.rstrip('/')}{path}"
 
     def _unreachable(self, reason: object) -> CommandError:
         text = getattr(reason, "strerror", None) or str(reason) or repr(reason)
         return CommandError(f"{self.url}: cannot reach arbstr there: {text}")
+
+
+def _header(value: str) -> str:
+    """
+    A header's value: the daemon reads UTF-8, while C{http.client} writes Latin.
+
+    @raise CommandError: it is none.
+    """
+    if not value.isprintable():
+        raise CommandError(f"expected a single line, found {value!r}")
+    return value.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -1,6 +1,6 @@
 """
-C{arbstr stats}, C{requests}, C{health} and C{models}: what a running daemon
-tells, as tables.
+C{arbstr stats}, C{requests}, C{health}, C{models} and C{route}: what a running
+daemon tells, as tables.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
+from . import route
 from .ask import Daemon
 from .tables import NOTHING, cell, table
 
@@ -59,13 +60,14 @@ def add_commands(commands: Any) -> None:
             parser.add_argument(
                 "item", nargs="?", metavar=command.item, help="only this one"
             )
+    route.add_command(commands, common)
 
 
 def is_command(name: str) -> bool:
     """
     Whether a command is one of these.
     """
-    return name in _COMMANDS
+    return name == route.NAME or name in _COMMANDS
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,8 +77,10 @@ def run(options: argparse.Namespace) -> int:
     @return: the exit code: 1 where all is far from well, else 0.
     @raise CommandError: the daemon could not be asked, or refused.
     """
-    command = _COMMANDS[options.command]
     daemon = Daemon(options.url, options.token or os.environ.get("ARBSTR_TOKEN"))
+    if options.command == route.NAME:
+        return route.run(options, daemon)
+    command = _COMMANDS[options.command]
     item = getattr(options, "item", None)
     given = {name: getattr(options, name) for name in command.parameters}
     parameters = {name: value for name, value in given.items() if value is not None}

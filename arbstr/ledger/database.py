@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, make_url, update
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from . import migrations, postgres, sqlite
 from .engines import DatabaseError, Engines, reason
+from .reading import Question, TooManyReads
 from .tables import IN_FLIGHT, INTERRUPTED, requests
 
 __all__ = ["Database", "DatabaseError"]
@@ -27,6 +28,9 @@ __all__ = ["Database", "DatabaseError"]
 T = TypeVar("T")
 
 _CLOSE_SECONDS = 5
+_LOOK_SECONDS = 0.02
+# Running or waiting to.
+_MOST_READS = 16
 
 
 class _Threads(ThreadPool):
@@ -60,7 +64,7 @@ class Database:
         self._writers = _Threads(0, 1, "arbstr-writer")
         self._readers = _Threads(0, sqlite.READERS, "arbstr-reader")
         self._jobs = 0
-        self._idle: Deferred[None] | None = None
+        self._questions: set[Question | None] = set()
         self._opened = False
 
     def open(self) -> None:
@@ -97,10 +101,15 @@ class Database:
         database.  It must return plain values, nothing that needs the
         connection.
 
-        @return: fires with what the function returned.
+        @return: fires with what the function returned.  Cancelling it stops the
+            database's search.
         """
+        if len(self._questions) >= _MOST_READS:
+            return fail(TooManyReads(f"database {self.name}: too many reports at once"))
+        question = Question()
+        self._questions.add(question)
         pool = self._writers if self._engines.reader is None else self._readers
-        return self._run(pool, partial(self._read, query))
+        return self._run(pool, partial(self._read, query, question), question)
 
     def write(self, change: Callable[[Connection], T]) -> Deferred[T]:
         """
@@ -125,9 +134,13 @@ class Database:
             return sqlite.memory()
         return sqlite.file(Path(f"{self._url.database}"), self._busy_seconds)
 
-    def _read(self, query: Callable[[Connection], T]) -> T:
+    def _read(self, query: Callable[[Connection], T], question: Question) -> T:
         with (self._engines.reader or self._engines.writer).connect() as connection:
-            return query(connection)
+            question.begin(connection)
+            try:
+                return query(connection)
+            finally:
+                question.end()
 
     def _write(self, change: Callable[[Connection], T]) -> T:
         self._engines.verify()
@@ -138,23 +151,34 @@ class Database:
             self._engines.failed(error)
             raise
 
-    def _run(self, pool: ThreadPool, job: Callable[[], T]) -> Deferred[T]:
+    def _run(
+        self,
+        pool: ThreadPool,
+        job: Callable[[], T],
+        question: Question | None = None,
+    ) -> Deferred[T]:
         if not self._opened:
             return fail(DatabaseError(f"database {self.name}: it is not open"))
-        # A job goes on in its thread though nobody waits for it any more: what
-        # can be cancelled is only the waiting.
-        answer: Deferred[T] = Deferred()
+
+        def cancelled(_: Deferred[T]) -> None:
+            if question is not None:
+                question.take_back()
+
+        answer: Deferred[T] = Deferred(cancelled)
+
+        def arrived(result: Any) -> None:
+            # A job may go on in its thread though nobody waits for it any more.
+            if not answer.called:
+                answer.callback(result)
+
         self._jobs += 1
         running = deferToThreadPool(self._reactor, pool, job)
-        running.chainDeferred(answer)
-        running.addBoth(self._job_ended)
+        running.addBoth(arrived).addBoth(self._job_ended, question)
         return answer
 
-    def _job_ended(self, result: None) -> None:
+    def _job_ended(self, result: None, question: Question | None) -> None:
+        self._questions.discard(question)
         self._jobs -= 1
-        if self._jobs == 0 and self._idle is not None:
-            idle, self._idle = self._idle, None
-            idle.callback(None)
 
     async def _close(self) -> None:
         if not self._opened:
@@ -172,14 +196,15 @@ class Database:
         """
         Whether all jobs end soon.
         """
-        if self._jobs == 0:
-            return True
-        self._idle = Deferred()
-        try:
-            await self._idle.addTimeout(_CLOSE_SECONDS, self._reactor)
-        except DeferredTimeoutError:
-            return False
-        return True
+        waited = 0.0
+        while self._jobs and waited < _CLOSE_SECONDS:
+            # More than once: what comes between two statements is lost.
+            for question in self._questions:
+                if question is not None:
+                    question.take_back()
+            await deferLater(self._reactor, _LOOK_SECONDS)
+            waited += _LOOK_SECONDS
+        return self._jobs == 0
 
 
 def _parse(url: str) -> URL:

@@ -41,6 +41,8 @@ def server(url: URL, name: str, busy_seconds: float) -> Engines:
     )
 
     def engine(connections: int, readonly: bool) -> Engine:
+        # All that one report asks is asked of the same state of the books.
+        level = "REPEATABLE READ" if readonly else "READ COMMITTED"
         return create_engine(
             url,
             pool_size=connections,
@@ -48,6 +50,7 @@ def server(url: URL, name: str, busy_seconds: float) -> Engines:
             # A connection may have died while nobody used it.
             pool_pre_ping=True,
             hide_parameters=True,
+            isolation_level=level,
             execution_options={"postgresql_readonly": readonly},
         )
 

@@ -18,6 +18,8 @@ from arbstr.errors import ApiError, bad_request
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+# The first moment that there is a date for.
+_EARLIEST = -62_135_596_800_000
 _HOUR_MS = 3_600_000
 _RANGES = {
     "last_1h": _HOUR_MS,
@@ -226,7 +228,7 @@ def _filters(given: _Given, now: int) -> Filters:
     length = _RANGES[given.choice("range", tuple(_RANGES)) or _DEFAULT_RANGE]
     since, until = given.moment("since"), given.moment("until")
     end = now if until is None else until
-    start = end - length if since is None else since
+    start = max(end - length, _EARLIEST) if since is None else since
     if start > end:
         raise given.refused("since", f"a time not after until, {rfc_3339(end)}")
     return Filters(

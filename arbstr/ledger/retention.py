@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
+from .engines import reason
 from .rows import delete_some
 from .writer import Writes
 
@@ -98,6 +99,6 @@ class Retention:
         except CancelledError:
             return
         except Exception as error:
-            self._log.warn("Cannot delete old rows: {error}", error=error)
+            self._log.warn("Cannot delete old rows: {error}", error=reason(error))
         else:
             self._log.info("Deleted {count} old rows", count=count)

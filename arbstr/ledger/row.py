@@ -38,6 +38,7 @@ class RequestLog:
     @ivar timestamp: when it was accepted, UTC.
     @ivar provider: who served it, or who was tried last.
     @ivar tokens_estimated: nobody reported usage; the counts are ours.
+    @ivar choices: how many answers were asked for.
     @ivar input_chars: how long the prompt was.
     @ivar baseline_cost_sats: the same tokens at the dearest candidate.
     @ivar ttft_ms: until the first content of a stream went out.
@@ -61,6 +62,7 @@ class RequestLog:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
     tokens_estimated: bool = False
+    choices: int = 1
     input_chars: int | None = None
     cost_sats: Decimal | None = None
     provider_cost_sats: Decimal | None = None

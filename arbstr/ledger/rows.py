@@ -27,6 +27,10 @@ _MAX_INTEGER = 2**63 - 1
 # Beyond it a billionth of a sat, as the sums count them, is no BIGINT any more.
 _MAX_SATS = 9_000_000_000
 
+# PostgreSQL refuses longer ones in an index.
+_INDEXED_NAMES = ("model", "provider", "policy", "tier")
+_LONGEST_NAME = 256
+
 _COLUMNS = tuple(field.name for field in fields(RequestLog))
 
 
@@ -47,6 +51,9 @@ class Entry:
         and providers choose some of these.
         """
         values = {name: _plain(getattr(self.row, name)) for name in _COLUMNS}
+        for name in _INDEXED_NAMES:
+            if values[name] is not None:
+                values[name] = f"{values[name]}"[:_LONGEST_NAME]
         values["attempts"] = [asdict(each) for each in self.row.attempts]
         values["state"] = DONE if self.ended else IN_FLIGHT
         if not self.ended:

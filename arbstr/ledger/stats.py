@@ -60,14 +60,13 @@ def stats(connection: Connection, query: StatsQuery, known: Known) -> dict[str, 
     """
     filters = query.filters
     matching = Matching.find(connection, filters, known)
-    (totals,) = _totals(connection, matching).values()
+    totals, groups = _totals(connection, matching, query.group_by)
     answer: dict[str, object] = {
         "since": rfc_3339(filters.since),
         "until": rfc_3339(filters.until),
         **totals,
     }
     if query.group_by is not None:
-        groups = _totals(connection, matching, query.group_by)
         answer[_SECTIONS[query.group_by]] = _told(groups, query.group_by, known)
     if totals["counts"]["total"] == 0:
         answer["empty"] = True
@@ -82,31 +81,35 @@ def _told(groups: dict[Any, _Totals], group_by: str, known: Known) -> dict[str, 
     period = _PERIODS_MS.get(group_by)
     if period is not None:
         return {rfc_3339(each * period): groups[each] for each in sorted(groups)}
-    zeroed = {name: _told_totals(None) for name in known.of(group_by)}
+    zeroed = {name: _told_totals([]) for name in known.of(group_by)}
     named = zeroed | groups
     return {name: named[name] for name in sorted(named)}
 
 
 def _totals(
-    connection: Connection, matching: Matching, group_by: str | None = None
-) -> dict[Any, _Totals]:
+    connection: Connection, matching: Matching, group_by: str | None
+) -> tuple[_Totals, dict[Any, _Totals]]:
     """
-    The totals of each group; of everything, under C{None}, without grouping.
+    The totals of everything, and those of each group, if there are any.
     """
     rows = _rows(matching, group_by)
     keys = [] if group_by is None else [rows.c.key]
+    # Whole numbers: what the groups add up to is exactly the total.
     sums = connection.execute(_sums(rows, keys)).all()
-    found = {_key(row, keys): _told_totals(row) for row in sums}
+    everything = _told_totals(sums)
+    groups = {row.key: _told_totals([row]) for row in sums} if keys else {}
     for column in ("latency_ms", "ttft_ms"):
-        for row in connection.execute(_percentiles(rows, keys, column)):
-            told = found[_key(row, keys)]["performance"]
-            for percent in _PERCENTILES:
-                told[f"p{percent}_{column}"] = getattr(row, f"p{percent}")
-    return found
+        for row in connection.execute(_percentiles(rows, [], column)):
+            _tell_percentiles(everything, row, column)
+        if keys:
+            for row in connection.execute(_percentiles(rows, keys, column)):
+                _tell_percentiles(groups[row.key], row, column)
+    return everything, groups
 
 
-def _key(row: Row[Any], keys: Sequence[ColumnElement[Any]]) -> Any:
-    return row.key if keys else None
+def _tell_percentiles(totals: _Totals, row: Row[Any], column: str) -> None:
+    for percent in _PERCENTILES:
+        totals["performance"][f"p{percent}_{column}"] = getattr(row, f"p{percent}")
 
 
 def _rows(matching: Matching, group_by: str | None) -> Subquery:
@@ -199,13 +202,13 @@ def _percentiles(
     ).group_by(*grouped)
 
 
-def _told_totals(row: Row[Any] | None) -> _Totals:
+def _told_totals(rows: Sequence[Row[Any]]) -> _Totals:
     """
-    @param row: of L{_sums}; C{None} where there is no traffic.
+    @param rows: of L{_sums}; none where there is no traffic.
     """
 
     def number(name: str) -> int:
-        return int(getattr(row, name, None) or 0)
+        return sum(int(getattr(row, name) or 0) for row in rows)
 
     def summed(name: str) -> int:
         return number(f"{name}_high") * _PART + number(f"{name}_low")

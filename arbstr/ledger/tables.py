@@ -60,7 +60,9 @@ requests = Table(
     Column("output_tokens", BigInteger),
     Column("reasoning_tokens", BigInteger),
     Column("tokens_estimated", Boolean, nullable=False),
-    # What the prompt was long in characters, for learning from.
+    # How many answers were asked for, and how long the prompt was in
+    # characters, for learning from.
+    Column("choices", Integer, nullable=False),
     Column("input_chars", BigInteger),
     Column("cost_sats", Double),
     Column("provider_cost_sats", Double),

@@ -25,6 +25,9 @@ BATCH = 500
 BOUND = 10_000
 DRAIN_SECONDS = 10.0
 
+# Of the seconds until a row is in the database, those that writing it may take
+# while the processor is busy.
+_WRITING_SECONDS = 0.1
 _BACKOFF_DOUBLINGS = 4
 _SECONDS_BETWEEN_WARNINGS = 1.0
 
@@ -132,6 +135,7 @@ class DatabaseLedger:
         self._error: str | None = None
         self._dropped = 0
         self._warned_at = float("-inf")
+        self._oldest = 0.0
         self._draining: list[Deferred[None]] = []
         self._give_up_timer: IDelayedCall | None = None
 
@@ -140,14 +144,14 @@ class DatabaseLedger:
         See L{Ledger.begin}.  Without room for it nothing is lost yet: the row
         comes again, complete.
         """
-        self._rows.add(row, ended=False)
+        self._add(row, ended=False)
         self._schedule()
 
     def record(self, row: RequestLog) -> None:
         """
         See L{Ledger.record}.
         """
-        if not self._rows.add(row, ended=True):
+        if not self._add(row, ended=True):
             self._drop(1, f"{BOUND} are waiting already")
         self._schedule()
 
@@ -175,6 +179,11 @@ class DatabaseLedger:
             "error": self._error,
         }
 
+    def _add(self, row: RequestLog, ended: bool) -> bool:
+        if not self._rows.queued:
+            self._oldest = self._clock.seconds()
+        return self._rows.add(row, ended)
+
     def _schedule(self) -> None:
         """
         See to it that rows that wait are written.
@@ -190,6 +199,9 @@ class DatabaseLedger:
     def _delay(self) -> float:
         if self._draining:
             return FLUSH_SECONDS
+        if not self._failures:
+            waited = self._clock.seconds() - self._oldest
+            return max(0.0, FLUSH_SECONDS - _WRITING_SECONDS - waited)
         doublings = min(self._failures, _BACKOFF_DOUBLINGS)
         return float(FLUSH_SECONDS * 2**doublings)
 

@@ -11,6 +11,8 @@ from attrs import frozen
 # Among the 4xx with which a request may end, those that are not its own fault.
 _NOT_THE_REQUESTS = frozenset({404, 408, 429, 499})
 _LARGEST = 2**53
+# The client left, the time that others had left was too short, or we failed.
+_TELLS_NOTHING = frozenset({"cancelled", "cut_short", "error"})
 
 
 @frozen
@@ -54,7 +56,7 @@ def read_row(row: Mapping[str, object]) -> Observation | None:
 
     @param row: of the request log's fields, C{model}, C{policy},
         C{input_chars}, C{input_tokens}, C{output_tokens},
-        C{tokens_estimated}, C{error_status} and C{attempts}: a list of
+        C{choices}, C{tokens_estimated}, C{error_status} and C{attempts}: a list of
         C{provider}, C{outcome}, C{duration_ms} and C{first_byte_ms}.  What is
         missing or of the wrong type is unknown.
     @return: C{None} if it tells nothing.
@@ -70,12 +72,14 @@ def read_row(row: Mapping[str, object]) -> Observation | None:
         # It is refused wherever it goes.
         samples.pop()
     reported = not row.get("tokens_estimated")
+    whole = reported and row.get("error_status") is None
     return Observation(
         model=model,
         policy=policy if isinstance(policy, str) else None,
         input_chars=_count(row.get("input_chars")),
         input_tokens=_count(row.get("input_tokens")) if reported else None,
-        output_tokens=_count(row.get("output_tokens")) if reported else None,
+        output_tokens=_count(row.get("output_tokens")) if whole else None,
+        choices=_count(row.get("choices")) or 1,
         attempts=tuple(sample for sample in samples if sample is not None),
     )
 
@@ -84,7 +88,7 @@ def _read_attempt(attempt: Mapping[str, object]) -> AttemptSample | None:
     provider, outcome = attempt.get("provider"), attempt.get("outcome")
     if not isinstance(provider, str) or not isinstance(outcome, str):
         return None
-    success = None if outcome == "cancelled" else outcome == "ok"
+    success = None if outcome in _TELLS_NOTHING else outcome == "ok"
     waited = _count(attempt.get("first_byte_ms"))
     if waited is None and success is False:
         waited = _count(attempt.get("duration_ms"))

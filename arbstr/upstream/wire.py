@@ -20,6 +20,8 @@ _IMAGES = ("image_url", "input_image", "image")
 _MOST_CHOICES = 65_536
 # Parts of a request that the model reads besides the messages.
 _SCHEMAS = ("tools", "functions", "response_format")
+# Longer than any name in use; it goes into indexes and logs.
+_LONGEST_MODEL = 256
 
 
 @frozen
@@ -62,6 +64,12 @@ class ChatRequest:
         model = fields.get("model")
         if not isinstance(model, str) or not model:
             raise _wrong("model", "a non-empty string", fields)
+        if len(model) > _LONGEST_MODEL:
+            raise bad_request(
+                f"'model': expected at most {_LONGEST_MODEL} characters, found "
+                f"{len(model)}",
+                param="model",
+            )
         messages = _messages(fields)
         options = _optional(fields, "stream_options", dict, "an object") or {}
         schemas = sum(

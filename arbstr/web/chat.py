@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -90,7 +90,7 @@ class Chat:
         self.ledger.record(row)
         seen = read_row(asdict(row))
         if seen is not None:
-            self.router.learned.observe(evolve(seen, choices=exchange.choices))
+            self.router.learned.observe(seen)
 
     async def _answer(
         self, request: ArbstrRequest, exchange: Exchange, stream: ClientStream

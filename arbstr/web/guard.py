@@ -9,6 +9,7 @@ import hmac
 from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -32,6 +33,8 @@ from .site import ArbstrRequest
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _ANY_HOST = "*"
+_MAIN_JOB = b"/v1/chat/completions"
+_STRANGERS = frozenset({401, 403})
 _BEARER = b"bearer "
 _JSON = b"application/json"
 
@@ -75,6 +78,7 @@ class Guard(Resource):
     """
 
     isLeaf = True
+    _log = Logger()
 
     def __init__(
         self,
@@ -115,7 +119,7 @@ class Guard(Resource):
         error = self._refusal(request)
         if error is not None:
             send(request, prepare_error(request, error))
-            if request.method == b"POST":
+            if request.method == b"POST" and request.path == _MAIN_JOB:
                 self.refused(request, error)
         else:
             self._application.render(request)
@@ -135,8 +139,17 @@ class Guard(Resource):
 
     def refused(self, request: ArbstrRequest, error: ApiError) -> None:
         """
-        Remember a request that went no further.
+        Remember a request that went no further.  Those of strangers are told to
+        the log only: they could fill the books.
         """
+        if error.status in _STRANGERS:
+            self._log.warn(
+                "Refused {status}: {reason}",
+                status=error.status,
+                reason=error.message,
+                request_id=request.request_id,
+            )
+            return
         exchange = Exchange.begin(request.request_id, self._clock)
         self._ledger.record(exchange.row(error))
 

@@ -20,6 +20,7 @@ from arbstr.ledger.engines import DatabaseError
 from arbstr.ledger.listing import listing, one
 from arbstr.ledger.matching import Known
 from arbstr.ledger.query import parse_listing, parse_stats
+from arbstr.ledger.reading import TooManyReads
 from arbstr.ledger.stats import stats
 from arbstr.routing.catalog import Catalog
 
@@ -96,6 +97,12 @@ class Reports:
     async def _read(self, query: Callable[[Connection], _T]) -> _T:
         try:
             return await self.database.read(query)
+        except TooManyReads:
+            raise ApiError(
+                "Too many reports are being made already",
+                status=503,
+                retry_after=_RETRY_SECONDS,
+            ) from None
         except (SQLAlchemyError, DatabaseError):
             self._log.failure("The database cannot be read")
             raise ApiError(

@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 from arbstr.circuit.permit import Permit
 from arbstr.config.model import Config
+from arbstr.ledger.database import Database
 from arbstr.service import Daemon, build
 from tests.fakes import ListLedger
 
@@ -181,15 +182,19 @@ class DaemonTestCase(TestCase):
         self,
         providers: dict[str, dict[str, Any]] | None = None,
         tls_policy: IPolicyForHTTPS | None = None,
+        database: Database | None = None,
         **sections: Any,
     ) -> Daemon:
         """
         Start the daemon.
+
+        @param database: its books, open; whoever opened it closes it.
         """
         config = self.configure(providers, **sections)
         self.daemon = build(
-            config, reactor, self.daemon_clock(), self.ledger, tls_policy
+            config, reactor, self.daemon_clock(), self.ledger, tls_policy, database
         )
+        self.addCleanup(self.daemon.ledger.drain)
         self._watch_permits()
         port = reactor.listenTCP(0, self.daemon.site, interface="127.0.0.1")
         self.port = port.getHost().port

@@ -142,6 +142,7 @@ class RowTests(DaemonTestCase):
                 "output_tokens": 20,
                 "reasoning_tokens": 0,
                 "tokens_estimated": False,
+                "choices": 1,
                 "input_chars": 20,
                 "cost_sats": 0.03,
                 "baseline_cost_sats": 0.03,

@@ -173,12 +173,24 @@ class GateTests(DaemonTestCase):
 
     @coroutine
     async def test_refusals_have_rows(self) -> None:
+        """
+        But not those of strangers, who could fill the books.
+        """
         self.provider("alpha")
-        self.start(server={"auth_token": "s3cret"})
+        self.start(server={"auth_token": "s3cret", "max_body_bytes": 1000})
         await self.upload("Host: localhost")
-        await self.request("POST", "/v1/chat/completions", b"", {})
+        await self.upload("Host: localhost", "Authorization: Bearer s3cret")
+        known = {"Authorization": "Bearer s3cret"}
+        await self.request("POST", "/v1/chat/completions", b"", known)
         statuses = [row.error_status for row in self.ledger.rows]
-        self.assertEqual(statuses, [401, 401])
+        self.assertEqual(statuses, [413, 415])
+
+    @coroutine
+    async def test_name_that_is_longer_than_any(self) -> None:
+        self.provider("alpha")
+        self.start()
+        answer = await self.ask(chat() | {"model": "m" * 257})
+        self.assertEqual((answer.status, answer.error()["param"]), (400, "model"))
 
     @coroutine
     async def test_more_members_than_anybody_needs(self) -> None:

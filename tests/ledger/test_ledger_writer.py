@@ -26,16 +26,30 @@ class BatchTests(WriterTestCase):
 
     def test_after_a_moment(self) -> None:
         """
-        Rows are written a quarter of a second after the first of them, in one
-        transaction.
+        Rows are written soon enough after the first of them to be there within
+        a quarter of a second, in one transaction.
         """
         self.record(1)
-        self.clock.advance(0.2)
+        self.clock.advance(0.1)
         self.record(2)
         self.assertEqual(self.database.rows(), [])
         self.clock.advance(0.05)
         self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "done")])
         self.assertEqual(self.database.sizes, [2])
+
+    def test_during_a_write(self) -> None:
+        """
+        Rows that come while others are being written wait no longer for that.
+        """
+        self.database.held = []
+        self.record(1)
+        self.clock.advance(0.15)
+        self.record(2)
+        self.clock.advance(0.1)
+        self.database.release()
+        self.clock.advance(0.05)
+        self.database.release()
+        self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "done")])
 
     def test_when_many(self) -> None:
         """

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("output_tokens", sa.BigInteger()),
         sa.Column("reasoning_tokens", sa.BigInteger()),
         sa.Column("tokens_estimated", sa.Boolean(), nullable=False),
+        sa.Column("choices", sa.Integer(), nullable=False),
         sa.Column("input_chars", sa.BigInteger()),
         sa.Column("cost_sats", sa.Double()),
         sa.Column("provider_cost_sats", sa.Double()),
