@@ -13,6 +13,9 @@ from .engines import DatabaseError, Engines
 DRIVER = "postgresql+psycopg"
 READERS = 3
 
+# A report that takes longer than this is of no use to anybody.
+_READ_SECONDS = 60
+
 # What the URL may say otherwise.  Milliseconds for what is sent and not
 # acknowledged: without it a dead peer would be waited for for a quarter of an
 # hour.
@@ -31,20 +34,14 @@ def server(url: URL, name: str, busy_seconds: float) -> Engines:
     @param busy_seconds: how long to wait for a lock that somebody else holds.
     @raise DatabaseError: the driver is not installed.
     """
-    options = url.query.get("options", "")
-    url = url.set(
-        query={
-            **_DEFAULTS,
-            **url.query,
-            "options": f"{options} -c lock_timeout={round(busy_seconds * 1000)}",
-        }
-    )
+    options = f"{url.query.get('options', '')} -c lock_timeout={_ms(busy_seconds)}"
 
     def engine(connections: int, readonly: bool) -> Engine:
+        limit = f" -c statement_timeout={_ms(_READ_SECONDS)}" if readonly else ""
         # All that one report asks is asked of the same state of the books.
         level = "REPEATABLE READ" if readonly else "READ COMMITTED"
         return create_engine(
-            url,
+            url.set(query={**_DEFAULTS, **url.query, "options": options + limit}),
             pool_size=connections,
             max_overflow=0,
             # A connection may have died while nobody used it.
@@ -67,3 +64,7 @@ def server(url: URL, name: str, busy_seconds: float) -> Engines:
             look(connection)
 
     return Engines(writer=engine(1, readonly=False), reader=reader, inspect=inspect)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -5,7 +5,7 @@ A question to the database, which may be taken back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,6 +31,7 @@ class Question:
         self._lock = Lock()
         self._driver: Any = None
         self._taken_back = False
+        self._stopping: Thread | None = None
 
     def begin(self, connection: Connection) -> None:
         """
@@ -54,10 +55,16 @@ class Question:
 
     def take_back(self) -> None:
         """
-        Nobody waits any more: let the database stop looking.
+        Nobody waits any more: let the database stop looking.  Returns at once:
+        PostgreSQL is told over a connection of its own, which may take long.
         """
+        self._taken_back = True
+        if self._stopping is None or not self._stopping.is_alive():
+            self._stopping = Thread(target=self._stop, daemon=True)
+            self._stopping.start()
+
+    def _stop(self) -> None:
         with self._lock:
-            self._taken_back = True
             if self._driver is not None:
                 # What SQLite's driver calls interrupt is cancel to psycopg.
                 stop = getattr(self._driver, "interrupt", None) or self._driver.cancel

@@ -36,14 +36,23 @@ class WaitingRows:
 
     def add(self, row: RequestLog, ended: bool) -> bool:
         """
-        Take a row.
+        Take a row.  One that has ended takes the place of one that will come
+        again at its end, if there is no other.
 
         @return: whether there was room for it.
         """
-        if row.request_id not in self._queue and len(self) >= self._bound:
+        full = row.request_id not in self._queue and len(self) >= self._bound
+        if full and not (ended and self._make_room()):
             return False
         self._queue[row.request_id] = Entry(row, ended)
         return True
+
+    def _make_room(self) -> bool:
+        for request_id, entry in self._queue.items():
+            if not entry.ended:
+                del self._queue[request_id]
+                return True
+        return False
 
     def take(self, limit: int) -> list[Entry]:
         """

@@ -128,6 +128,20 @@ class FaultTests(WriterTestCase):
         self.record(0)
         self.assertEqual(self.status("dropped"), 0)
 
+    def test_an_end_takes_the_place_of_a_beginning(self) -> None:
+        """
+        What is known of a request at its end is worth more than what another,
+        which comes again, began with.
+        """
+        self.database.error = LOCKED
+        self.ledger.begin(a_row("begun"))
+        self.record(*range(BOUND))
+        self.assertEqual(self.status("dropped"), 0)
+        self.database.error = None
+        self.clock.advance(60)
+        self.assertNotIn("begun", dict(self.database.rows()))
+        self.assertEqual(len(self.database.rows()), BOUND)
+
     def test_losses_are_logged_once_a_second(self) -> None:
         """
         However many rows are lost.
