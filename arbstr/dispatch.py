@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -35,6 +36,7 @@ class Dispatcher:
     Gets an answer for a request from the first candidate that has one.
 
     @param jitter: a random number in 0…1, for the back-off.
+    @param usd_per_sat: for what providers tell in dollars.
     """
 
     _log = Logger()
@@ -47,6 +49,7 @@ class Dispatcher:
         streaming: StreamingSettings,
         clock: IReactorTime,
         jitter: Callable[[], float] = random.random,
+        usd_per_sat: Decimal | None = None,
     ) -> None:
         self._client = client
         self._circuits = circuits
@@ -54,6 +57,7 @@ class Dispatcher:
         self._streaming = streaming
         self._clock = clock
         self._jitter = jitter
+        self._usd_per_sat = usd_per_sat
         self._load: Counter[str] = Counter()
 
     async def run(
@@ -179,7 +183,9 @@ class Dispatcher:
             exchange.answer_started()
             reply = await self._client.read(opened, self._left(deadline))
             permit.success()
-            exchange.provider_cost = provider_cost(opened.head.cost_msats, reply.json)
+            exchange.provider_cost = provider_cost(
+                opened.head.cost_msats, reply.json, self._usd_per_sat
+            )
             exchange.saw(read_usage(reply.json.get("usage")), answer_chars(reply.json))
             return reply
 
@@ -207,7 +213,9 @@ class Dispatcher:
             raise
         finally:
             exchange.saw(stream.usage, stream.output_chars)
-            exchange.provider_cost = provider_cost(None, {"usage": stream.usage_json})
+            exchange.provider_cost = provider_cost(
+                None, {"usage": stream.usage_json}, self._usd_per_sat
+            )
             if stream.dropped:
                 self._log.warn(
                     "{provider} sent {count} stream events that no client could read",

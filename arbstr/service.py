@@ -34,6 +34,7 @@ from arbstr.routing.observation import Observation, read_row
 from arbstr.routing.router import Router
 from arbstr.upstream.agent import Connections
 from arbstr.upstream.client import ProviderClient
+from arbstr.upstream.cost import usd_per_sat
 from arbstr.upstream.mock import MockProvider
 from arbstr.web.app import WebApp
 from arbstr.web.chat import Chat
@@ -93,6 +94,7 @@ def build(
         config.retry,
         config.streaming,
         clock,
+        usd_per_sat=usd_per_sat(config.btc_usd),
     )
     ledger = ledger or LogLedger(config.logging.log_requests)
     if database is not None:

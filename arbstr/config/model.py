@@ -256,6 +256,9 @@ class LoggingSettings(Settings):
 class Config(Settings):
     """
     The whole configuration.
+
+    @ivar btc_usd: US dollars for a bitcoin, for costs that providers tell in
+        dollars; C{None} leaves these unknown.
     """
 
     server: ServerSettings = ServerSettings()
@@ -266,4 +269,5 @@ class Config(Settings):
     circuit: CircuitSettings = CircuitSettings()
     retry: RetrySettings = RetrySettings()
     streaming: StreamingSettings = StreamingSettings()
+    btc_usd: Annotated[Number, Field(gt=0)] | None = None
     logging: LoggingSettings = LoggingSettings()

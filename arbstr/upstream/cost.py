@@ -14,8 +14,9 @@ COST_HEADER = "x-routstr-cost-msats"
 _MSATS_PER_SAT = 1000
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _LARGEST = 10**20
+_SATS_PER_BTC = 100_000_000
 # All the bitcoin that there will ever be.
-_MOST_SATS = Decimal(21_000_000) * 100_000_000
+_MOST_SATS = Decimal(21_000_000) * _SATS_PER_BTC
 # Routstr nodes repeat the cost; in streams they have no header for it.
 _ROUTSTR = (
     ("usage", "cost", "total_msats"),
@@ -25,8 +26,17 @@ _ROUTSTR = (
 _OPENROUTER = ("usage", "cost")
 
 
+def usd_per_sat(btc_usd: float | None) -> Decimal | None:
+    """
+    What a sat is worth, if that is known.
+
+    @param btc_usd: US dollars for a bitcoin.
+    """
+    return None if btc_usd is None else Decimal(repr(btc_usd)) / _SATS_PER_BTC
+
+
 def provider_cost(
-    header: str | None, answer: object, usd_per_sat: Decimal | None = None
+    header: str | None, answer: object, rate: Decimal | None = None
 ) -> Decimal | None:
     """
     The cost that a provider reports, in sats.
@@ -38,7 +48,7 @@ def provider_cost(
     @param header: the value of L{COST_HEADER}, if there was one.
     @param answer: the JSON of a buffered answer, or the chunk of a stream that
         has the usage.
-    @param usd_per_sat: without it, dollars are not understood.
+    @param rate: L{usd_per_sat}; without it, dollars are not understood.
     @return: C{None} where nobody says so.  Zero is a price, too.
     """
     told = [header, *(_member(answer, path) for path in _ROUTSTR)]
@@ -47,9 +57,9 @@ def provider_cost(
         if msats is not None and msats <= _MOST_SATS * _MSATS_PER_SAT:
             return msats / _MSATS_PER_SAT
     usd = _number(_member(answer, _OPENROUTER))
-    if usd is None or usd_per_sat is None or not usd_per_sat > 0:
+    if usd is None or rate is None or not rate > 0:
         return None
-    sats = usd / usd_per_sat
+    sats = usd / rate
     return sats if sats <= _MOST_SATS else None
 
 

@@ -50,7 +50,8 @@ class SettingTests(SettingTestCase):
         self.assert_wrong(
             "vault: {url: http://localhost:3000}",
             "vault: expected a known key, found 'vault'; there is server, database, "
-            "providers, policies, routing, circuit, retry, streaming, logging",
+            "providers, policies, routing, circuit, retry, streaming, "
+            "btc_usd, logging",
         )
 
     def test_workers(self) -> None:

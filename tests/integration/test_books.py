@@ -223,6 +223,16 @@ class RowsContract(WithBooks):
         self.assertEqual(row["cost"]["provider_sats"], 0.567)
         self.assertEqual(row["tokens"]["output"], 20)
 
+    @coroutine
+    async def test_cost_in_dollars(self) -> None:
+        """
+        OpenRouter tells it in dollars, which are worth sats at a known rate.
+        """
+        usage = {"prompt_tokens": 10, "completion_tokens": 20, "cost": 0.0005}
+        self.serve(answers(200, completion(usage=usage)), btc_usd=100_000)
+        await self.ask()
+        self.assertEqual((await self.row())["cost"]["provider_sats"], 0.5)
+
 
 class SqliteRowsTests(OnSqlite, RowsContract, DaemonTestCase):
     """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.upstream.cost import provider_cost
+from arbstr.upstream.cost import provider_cost, usd_per_sat
 
 from .json_values import json_values, unhurried
 
@@ -118,6 +118,13 @@ class OpenRouterTests(SynchronousTestCase):
         What is understood of C{usage.cost}.
         """
         return provider_cost(None, {"usage": {"cost": value}}, rate)
+
+    def test_rate(self) -> None:
+        """
+        A sat is the hundred millionth part of a bitcoin.
+        """
+        self.assertEqual(usd_per_sat(100_000), Decimal("0.001"))
+        self.assertIsNone(usd_per_sat(None))
 
     def test_with_rate(self) -> None:
         """
