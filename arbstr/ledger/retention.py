@@ -18,7 +18,8 @@ from .engines import reason
 from .rows import delete_some
 from .writer import Writes
 
-_DAY = 24 * 3600
+_HOUR = 3600
+_DAY = 24 * _HOUR
 _PAUSE_SECONDS = 0.1  # in which rows that wait get their turn
 
 
@@ -45,7 +46,7 @@ async def delete_older(
 
 class Retention:
     """
-    Once at the start and then once a day, deletes what is too old.
+    Once at the start and then once an hour, deletes what is too old.
 
     @param keep_days: how long rows are kept.
     @param now: wall time, seconds since the epoch.
@@ -65,14 +66,14 @@ class Retention:
         self._keep_seconds = keep_days * _DAY
         self._now = now
         self._running: Deferred[None] | None = None
-        self._daily = LoopingCall(self._delete)
-        self._daily.clock = clock
+        self._hourly = LoopingCall(self._delete)
+        self._hourly.clock = clock
 
     def start(self) -> None:
         """
         Begin.
         """
-        self._daily.start(_DAY).addErrback(
+        self._hourly.start(_HOUR).addErrback(
             lambda failure: self._log.failure("Deleting of old rows ended", failure)
         )
 
@@ -80,8 +81,8 @@ class Retention:
         """
         End, even between two batches.
         """
-        if self._daily.running:
-            self._daily.stop()
+        if self._hourly.running:
+            self._hourly.stop()
         if self._running is not None:
             self._running.cancel()
 
@@ -100,5 +101,6 @@ class Retention:
             return
         except Exception as error:
             self._log.warn("Cannot delete old rows: {error}", error=reason(error))
-        else:
+            return
+        if count:
             self._log.info("Deleted {count} old rows", count=count)

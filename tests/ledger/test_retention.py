@@ -17,7 +17,8 @@ from arbstr.ledger.rows import Entry, write_all
 from .databases import a_row
 from .writing import LOCKED, FakeDatabase
 
-DAY = 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
 
 
 class RetentionTests(SynchronousTestCase):
@@ -76,25 +77,25 @@ class RetentionTests(SynchronousTestCase):
         self.retention().start()
         self.assertEqual(self.left(), ["r3", "r4"])
 
-    def test_daily(self) -> None:
+    def test_hourly(self) -> None:
         """
-        A day later the rest is too old.
+        With each hour another is too old.
         """
         self.retention().start()
-        self.clock.advance(DAY)
-        self.assertEqual(self.left(), [])
+        self.clock.advance(HOUR)
+        self.assertEqual(self.left(), ["r4"])
 
     def test_goes_on_after_an_error(self) -> None:
         """
-        A database that cannot be written is tried again the next day.
+        A database that cannot be written is tried again an hour later.
         """
         self.database.error = LOCKED
         with capturedLogs() as events:
             self.retention().start()
         self.assertEqual(events[0]["log_format"], "Cannot delete old rows: {error}")
         self.database.error = None
-        self.clock.advance(DAY)
-        self.assertEqual(self.left(), [])
+        self.clock.advance(HOUR)
+        self.assertEqual(self.left(), ["r4"])
 
     def test_stopped(self) -> None:
         """
