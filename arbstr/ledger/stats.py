@@ -4,7 +4,7 @@ Totals over the log.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,10 @@ from sqlalchemy import (
     Subquery,
     cast,
     func,
+    literal,
     select,
 )
+from sqlalchemy.exc import OperationalError
 
 from .matching import Known, Matching
 from .query import StatsQuery, rfc_3339
@@ -29,6 +31,9 @@ _PERIODS_MS = {"hour": _HOUR_MS, "day": 24 * _HOUR_MS}
 _PERCENTILES = (50, 95)
 _SUMMED = ("cost", "savings", "input_tokens", "output_tokens", "latency_ms")
 _PART = 10**9
+
+# What SQLite says of a sum that is no 64-bit number.  PostgreSQL's have no end.
+_OVERFLOW = "integer overflow"
 
 # Where each grouping is told, and what rows are told under that have no name.
 _SECTIONS = {
@@ -95,7 +100,7 @@ def _totals(
     rows = _rows(matching, group_by)
     keys = [] if group_by is None else [rows.c.key]
     # Whole numbers: what the groups add up to is exactly the total.
-    sums = connection.execute(_sums(rows, keys)).all()
+    sums = _summed_up(connection, rows, keys)
     everything = _told_totals(sums)
     groups = {row.key: _told_totals([row]) for row in sums} if keys else {}
     for column in ("latency_ms", "ttft_ms"):
@@ -145,7 +150,22 @@ def _units(sats: ColumnElement[float]) -> ColumnElement[int]:
     return cast(func.round(sats * float(_UNITS_PER_SAT)), BigInteger)
 
 
-def _sums(rows: Subquery, keys: Sequence[ColumnElement[Any]]) -> Any:
+def _summed_up(
+    connection: Connection, rows: Subquery, keys: Sequence[ColumnElement[Any]]
+) -> Sequence[Row[Any]]:
+    try:
+        return connection.execute(_sums(rows, keys, _sum)).all()
+    except OperationalError as error:
+        if _OVERFLOW not in str(error.orig):
+            raise
+    return connection.execute(_sums(rows, keys, _sum_in_parts)).all()
+
+
+def _sums(
+    rows: Subquery,
+    keys: Sequence[ColumnElement[Any]],
+    add_up: Callable[[ColumnElement[int]], list[ColumnElement[int]]],
+) -> Any:
     columns = rows.c
     return select(
         *keys,
@@ -153,14 +173,25 @@ def _sums(rows: Subquery, keys: Sequence[ColumnElement[Any]]) -> Any:
         func.count().filter(columns.success).label("success"),
         func.count().filter(columns.streaming).label("streaming"),
         func.count(columns.latency_ms).label("latencies"),
-        *(part for name in _SUMMED for part in _sum(columns[name])),
+        *(part for name in _SUMMED for part in add_up(columns[name])),
     ).group_by(*keys)
 
 
 def _sum(column: ColumnElement[int]) -> list[ColumnElement[int]]:
     """
-    The high and the low part of a sum, each added up by itself: one row with an
-    absurd number in it, such as a provider may report, must not overflow.
+    A sum as its high part, which is nothing, and its low one.
+    """
+    return [
+        literal(0).label(f"{column.key}_high"),
+        func.sum(column).label(f"{column.key}_low"),
+    ]
+
+
+def _sum_in_parts(column: ColumnElement[int]) -> list[ColumnElement[int]]:
+    """
+    The high and the low part of a sum, each added up by itself, which takes
+    twice as long: one row with an absurd number in it, such as a provider may
+    report, must not overflow.
     """
     return [
         func.sum(column // _PART).label(f"{column.key}_high"),
