@@ -307,6 +307,7 @@ class ListLedger:
     """
 
     rows: list[RequestLog] = field(factory=list)
+    error: str | None = None
 
     def record(self, row: RequestLog) -> None:
         self.rows.append(row)
@@ -318,4 +319,4 @@ class ListLedger:
         return succeed(None)
 
     def status(self) -> dict[str, object]:
-        return {"kind": "list", "waiting": 0, "dropped": 0, "error": None}
+        return {"kind": "list", "waiting": 0, "dropped": 0, "error": self.error}

@@ -56,7 +56,8 @@ class StatusTestCase(SynchronousTestCase):
         self.circuits = CircuitBreakerRegistry(
             catalog.providers, CircuitSettings(), self.clock
         )
-        self.status = Status(catalog, self.circuits, ListLedger(), CREATED)
+        self.ledger = ListLedger()
+        self.status = Status(catalog, self.circuits, self.ledger, CREATED)
 
     def trip(self, *names: str) -> None:
         """
@@ -275,6 +276,15 @@ class HealthTests(StatusTestCase):
         providers = self.assert_health(200, "degraded")
         self.assertEqual(providers["alpha"]["state"], "open")
         self.assertEqual(providers["beta"]["state"], "closed")
+
+    def test_books_cannot_be_written(self) -> None:
+        """
+        That takes nothing from requests.
+        """
+        self.ledger.error = "database or disk is full"
+        self.assert_health(200, "degraded")
+        self.trip("alpha", "beta")
+        self.assert_health(503, "unhealthy")
 
     def test_half_open(self) -> None:
         """
