@@ -1,26 +1,30 @@
 """
-The loop over candidates: permits, attempts, back-off, deadline.
+The loop over candidates: attempts, what came of them, and what the circuits are
+told.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from decimal import Decimal
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from arbstr.circuit.permit import AllCircuitsOpen, Permit
-from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.circuit import (
+    AllCircuitsOpen,
+    CircuitBreakerRegistry,
+    CoolDowns,
+    Permit,
+    RetryBudget,
+)
 from arbstr.config.model import RetrySettings, StreamingSettings
-from arbstr.errors import ApiError, circuits_open, over_limit
+from arbstr.errors import circuits_open
 from arbstr.exchange import Exchange
 from arbstr.routing.plan import Candidate, Plan
 from arbstr.tries import Tries
+from arbstr.turns import Turns
 from arbstr.upstream.client import Call, Opened, ProviderClient
 from arbstr.upstream.cost import provider_cost
 from arbstr.upstream.failures import AttemptFailed, Reply
@@ -45,6 +49,7 @@ class Dispatcher:
         self,
         client: ProviderClient,
         circuits: CircuitBreakerRegistry,
+        cooldowns: CoolDowns,
         retry: RetrySettings,
         streaming: StreamingSettings,
         clock: IReactorTime,
@@ -52,13 +57,13 @@ class Dispatcher:
         usd_per_sat: Decimal | None = None,
     ) -> None:
         self._client = client
-        self._circuits = circuits
+        self._turns = Turns(circuits, cooldowns, retry, clock, jitter)
+        self._cooldowns = cooldowns
+        self._budget = RetryBudget(clock)
         self._retry = retry
         self._streaming = streaming
         self._clock = clock
-        self._jitter = jitter
         self._usd_per_sat = usd_per_sat
-        self._load: Counter[str] = Counter()
 
     async def run(
         self, plan: Plan, call: Call, exchange: Exchange, downstream: Downstream
@@ -76,92 +81,30 @@ class Dispatcher:
             deadline=exchange.accepted + self._retry.total_seconds,
             most=self._most_attempts(call),
         )
+        self._budget.request()
         while True:
             try:
-                candidate, permit = await self._next(plan, tries)
+                candidate, permit = await self._turns.next(plan, tries)
             except AllCircuitsOpen as closed:
                 if tries.any_failed:
                     raise tries.verdict(self._clock.seconds()) from None
                 wait = closed.retry_at - self._clock.seconds()
                 raise circuits_open(plan.model, wait) from None
             tries.made += 1
-            with permit, self._one_more(candidate.name):
+            with permit, self._turns.taken(candidate):
                 try:
                     return await self._attempt(
                         candidate, permit, call, exchange, downstream, tries.deadline
                     )
                 except AttemptFailed as failure:
                     self._settle(candidate, permit, failure, exchange, tries)
-            if tries.is_over(self._clock.seconds()):
+            if tries.is_over(self._clock.seconds()) or not self._budget.retry():
                 raise tries.verdict(self._clock.seconds())
 
     def _most_attempts(self, call: Call) -> int:
         if call.request.stream and not self._streaming.failover:
             return 1
         return self._retry.max_attempts
-
-    async def _next(self, plan: Plan, tries: Tries) -> tuple[Candidate, Permit]:
-        """
-        Whose turn it is, with the permit to try.
-
-        @raise AllCircuitsOpen: nobody's.
-        @raise ApiError: there is no time left to wait for anybody.
-        """
-        untried = tries.untried()
-        if untried:
-            try:
-                return await self._acquire(untried, plan, tries)
-            except AllCircuitsOpen:
-                if len(tries.open_to_any()) == len(untried):
-                    raise
-        delays = self._retry.backoff_seconds
-        delay = delays[min(tries.comebacks, len(delays) - 1)]
-        delay *= 1 - self._jitter() / 2
-        if self._left(tries.deadline) <= delay:
-            raise tries.verdict(self._clock.seconds())
-        tries.comebacks += 1
-        await deferLater(self._clock, delay)
-        return await self._acquire(tries.open_to_any(), plan, tries)
-
-    async def _acquire(
-        self, candidates: list[Candidate], plan: Plan, tries: Tries
-    ) -> tuple[Candidate, Permit]:
-        while True:
-            free = [each for each in candidates if not self._is_full(each)]
-            try:
-                if not free:
-                    raise self._busy(plan, tries)
-                candidate, permit = await self._circuits.acquire_first(
-                    free, plan.model, timeout=self._left(tries.deadline)
-                )
-            except AllCircuitsOpen:
-                if len(free) < len(candidates):
-                    raise self._busy(plan, tries) from None
-                raise
-            if not self._is_full(candidate):
-                return candidate, permit
-            # It filled up while this waited.
-            permit.release()
-
-    def _busy(self, plan: Plan, tries: Tries) -> ApiError:
-        if tries.any_failed:
-            return tries.verdict(self._clock.seconds())
-        return over_limit(
-            f"Every healthy provider of model '{plan.model}' has as many requests in "
-            "flight as its max_in_flight allows",
-            retry_after=1,
-        )
-
-    @contextmanager
-    def _one_more(self, name: str) -> Iterator[None]:
-        self._load[name] += 1
-        try:
-            yield
-        finally:
-            self._load[name] -= 1
-
-    def _is_full(self, candidate: Candidate) -> bool:
-        return self._load[candidate.name] >= candidate.provider.max_in_flight
 
     async def _attempt(
         self,
@@ -177,12 +120,14 @@ class Dispatcher:
             exchange.head = opened.head
             if call.request.stream and _is_event_stream(opened):
                 permit.success()
+                self._cooldowns.served(candidate.name)
                 await self._relay(opened, call, exchange, downstream)
                 permit.stream_completed()
                 return None
             exchange.answer_started()
             reply = await self._client.read(opened, self._left(deadline))
             permit.success()
+            self._cooldowns.served(candidate.name)
             exchange.provider_cost = provider_cost(
                 opened.head.cost_msats, reply.json, self._usd_per_sat
             )
@@ -236,6 +181,10 @@ class Dispatcher:
         """
         name = candidate.name
         tries.failed(candidate, failure)
+        if failure.cools_as is not None:
+            self._cooldowns.refused(
+                name, candidate.offer.model, failure.cools_as, failure.retry_after
+            )
         self._log.warn(
             "{provider} failed ({kind}): {reason}",
             provider=name,

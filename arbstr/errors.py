@@ -125,6 +125,27 @@ def circuits_open(model: str, retry_after: float) -> ApiError:
     )
 
 
+def cooling_down(model: str, status: int, story: str, retry_after: float) -> ApiError:
+    """
+    Every candidate is left alone for longer than this request may wait.
+
+    @param status: the HTTP status for which the one that is back first is.
+    @param story: who is, and why.
+    @param retry_after: seconds until that one is back.
+    """
+    message = f"All providers of model '{model}' are cooling down: {story}"
+    match status:
+        case 429:
+            error = over_limit(message, retry_after)
+        case 404:
+            error = no_such_model(model)
+            error.message, error.retry_after = message, retry_after
+        case _:
+            error = provider_error(message)
+            error.retry_after = retry_after
+    return error
+
+
 def provider_error(message: str) -> ApiError:
     """
     The last candidate failed for a reason that is not the client's.

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IPolicyForHTTPS
 from twisted.web.server import Site
 
-from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
 from arbstr.clock import MonotonicClock
 from arbstr.config.model import Config
 from arbstr.dispatch import Dispatcher
@@ -87,10 +87,12 @@ def build(
     """
     router = Router(config)
     circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
+    cooldowns = CoolDowns(clock)
     connections = Connections(reactor, tls_policy)
     dispatcher = Dispatcher(
         ProviderClient(connections, clock),
         circuits,
+        cooldowns,
         config.retry,
         config.streaming,
         clock,
@@ -102,8 +104,8 @@ def build(
     in_flight = InFlight(clock)
     web = WebApp(
         Chat(router, dispatcher, ledger, in_flight, clock),
-        Status(router.catalog, circuits, ledger, int(time.time())),
-        Explain(router, circuits),
+        Status(router.catalog, circuits, cooldowns, ledger, int(time.time())),
+        Explain(router, circuits, cooldowns),
         None
         if database is None
         else Reports(database, known_names(config, router.catalog)),

@@ -101,8 +101,8 @@ class Tries:
             error = out_of_time(f"No provider answered in time: {self._story()}")
         else:
             error = provider_error(f"No provider answered: {self._story()}")
-        if last.reply is not None and last.reply.head.retry_after is not None:
-            error.headers["Retry-After"] = last.reply.head.retry_after
+        if last.retry_after is not None:
+            error.headers["Retry-After"] = last.retry_after
         if self.made > 1 or (self.most > 1 and not last.is_clients):
             _discourage(error)
         return error

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .asking import MODELS
 
-_FAILURES = (500, 429, "cut")
+# Not 429: it would have the provider left alone for seconds.
+_FAILURES = (500, 422, "cut")
 _AS_MANY_AS_THE_DAEMON = 256
 
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.circuit import CircuitBreakerRegistry, Permit
+from arbstr.circuit import CircuitBreakerRegistry, CoolDowns, Permit
 from arbstr.config.model import (
     CircuitSettings,
     ProviderSettings,
@@ -113,6 +113,7 @@ class DispatchTestCase(SynchronousTestCase):
         self.dispatcher = Dispatcher(
             ProviderClient(FakeConnections(self.agent), self.clock),
             self.circuits,
+            CoolDowns(self.clock, lambda: 0),
             RetrySettings(**{"backoff_seconds": BACKOFF, **retry}),
             StreamingSettings(failover=failover),
             self.clock,
@@ -178,8 +179,10 @@ class DispatchTestCase(SynchronousTestCase):
         Every attempt from now on fails at once, as long as there are any.
         """
         while not dispatched.called:
+            count = len(self.asked)
             self.last.answer(status, refusal())
-            self.clock.advance(max(BACKOFF))
+            while not dispatched.called and len(self.asked) == count:
+                self.clock.advance(1)
 
     def assert_served(self, dispatched: Dispatched, by: str) -> Reply:
         """

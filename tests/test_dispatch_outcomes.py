@@ -275,6 +275,8 @@ class CircuitTests(DispatchTestCase):
             dispatched = self.dispatch("alpha")
             self.fail_all(dispatched, status)
             self.assert_fails(dispatched, told)
+            # Until it has cooled down.
+            self.clock.advance(300)
         self.assertEqual(self.circuits.failure_count("alpha"), 1)
 
     def probe(self) -> Dispatched:

@@ -48,12 +48,6 @@ class BackOffTests(DispatchTestCase):
         """
         self.assert_comes_back(lambda sent: sent.answer(503, refusal()))
 
-    def test_too_many_requests(self) -> None:
-        """
-        There may be fewer.
-        """
-        self.assert_comes_back(lambda sent: sent.answer(429, refusal()))
-
     def test_request_timeout(self) -> None:
         """
         It may be faster.

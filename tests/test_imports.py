@@ -21,6 +21,7 @@ LEVELS = (
     {"logs", "circuit", "routing", "ledger"},
     {"upstream"},
     {"exchange", "tries"},
+    {"turns"},
     {"dispatch"},
     {"web"},
     {"service", "commands"},

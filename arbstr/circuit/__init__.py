@@ -1,8 +1,11 @@
 """
-Circuit breakers: one for each provider, and the choice among several.
+Circuit breakers: one for each provider, and the choice among several; and what
+else keeps requests from a provider.
 """
 
 from .breaker import CircuitSnapshot, CircuitState
+from .budget import RetryBudget
+from .cooldown import CoolDown, CoolDowns
 from .permit import (
     AllCircuitsOpen,
     CircuitOpen,
@@ -18,7 +21,10 @@ __all__ = [
     "CircuitOpen",
     "CircuitSnapshot",
     "CircuitState",
+    "CoolDown",
+    "CoolDowns",
     "Permit",
     "PermitAlreadyResolved",
     "ProbeGuard",
+    "RetryBudget",
 ]

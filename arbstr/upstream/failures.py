@@ -96,6 +96,20 @@ class AttemptFailed(Exception):
         """
         return self.kind == "4xx" and self.status not in _OUR_ACCOUNT
 
+    @property
+    def cools_as(self) -> int | None:
+        """
+        The HTTP status that says for how long to leave the provider alone.
+        """
+        return 404 if self._is_unknown_model() else self.status
+
+    @property
+    def retry_after(self) -> str | None:
+        """
+        When the provider says that it is worth another try.
+        """
+        return None if self.reply is None else self.reply.head.retry_after
+
     def _is_unknown_model(self) -> bool:
         if self.status != 400 or self.reply is None:
             return False

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from arbstr.circuit.breaker import CircuitSnapshot, CircuitState
-from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.circuit import CircuitBreakerRegistry, CircuitState, CoolDowns
 from arbstr.errors import ApiError
 from arbstr.routing.plan import Candidate, Plan, RouteRequest, Survey
 from arbstr.routing.router import Router
+
+from .status import circuit_as_json
 
 RATE_UNIT = "sats_per_1m_tokens"
 
@@ -27,6 +28,7 @@ class Explain:
 
     router: Router
     circuits: CircuitBreakerRegistry
+    cooldowns: CoolDowns
 
     def cost(self, request: RouteRequest) -> dict[str, object]:
         """
@@ -84,6 +86,7 @@ class Explain:
             each
             for each in plan.candidates
             if circuits[each.name].state is not CircuitState.OPEN
+            and self.cooldowns.current(each.name, plan.model) is None
         )
         return next(up, plan.candidates[0])
 
@@ -103,8 +106,8 @@ class Explain:
                 "excluded_because": _why_not(name, survey, offered),
                 "rank": ranks.get(name),
                 **_expectations(offered.get(name)),
-                "circuit": _circuit(circuits[name]),
-                "cooling_until": None,
+                "circuit": circuit_as_json(circuits[name]),
+                "cooling_until": self.cooldowns.ends(name, survey.model),
             }
             for name in [*ranks, *others]
         ]
@@ -125,14 +128,6 @@ def _expectations(candidate: Candidate | None) -> dict[str, object]:
         "expected_cost_sats": None if candidate is None else candidate.expected_sats,
         "first_byte_seconds": None if service is None else service.first_byte_seconds,
         "success_rate": None if service is None else service.success_rate,
-    }
-
-
-def _circuit(circuit: CircuitSnapshot) -> dict[str, object]:
-    return {
-        "state": circuit.state.value,
-        "failure_count": circuit.failure_count,
-        "trip_count": circuit.trip_count,
     }
 
 

@@ -6,8 +6,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from arbstr.circuit.breaker import CircuitState
-from arbstr.circuit.registry import CircuitBreakerRegistry
+from arbstr.circuit import (
+    CircuitBreakerRegistry,
+    CircuitSnapshot,
+    CircuitState,
+    CoolDowns,
+)
 from arbstr.config.model import ProviderSettings, Tier
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
@@ -30,6 +34,7 @@ class Status:
 
     catalog: Catalog
     circuits: CircuitBreakerRegistry
+    cooldowns: CoolDowns
     ledger: Ledger
     created: int
 
@@ -78,12 +83,18 @@ class Status:
                     "source": "config",
                     "rates": _default_rates(provider),
                     "models": [
-                        {"id": offer.model, "upstream": offer.upstream_model}
-                        | _rates(offer)
+                        {
+                            "id": offer.model,
+                            "upstream": offer.upstream_model,
+                            **_rates(offer),
+                            "cooling_until": self.cooldowns.ends(
+                                provider.name, offer.model
+                            ),
+                        }
                         for offer in self.catalog.offers_of(provider.name)
                     ],
                     "circuit": circuits[provider.name],
-                    "cooling_until": None,
+                    "cooling_until": self.cooldowns.ends(provider.name),
                     "has_key": provider.api_key is not None,
                 }
                 for provider in self.catalog.providers.values()
@@ -109,7 +120,7 @@ class Status:
             name: {
                 **circuit,
                 "tier": self.catalog.providers[name].tier,
-                "cooling_until": None,
+                "cooling_until": self.cooldowns.ends(name),
             }
             for name, circuit in circuits.items()
         }
@@ -118,13 +129,20 @@ class Status:
 
     def _circuits(self) -> dict[str, dict[str, object]]:
         return {
-            name: {
-                "state": circuit.state.value,
-                "failure_count": circuit.failure_count,
-                "trip_count": circuit.trip_count,
-            }
+            name: circuit_as_json(circuit)
             for name, circuit in self.circuits.snapshots().items()
         }
+
+
+def circuit_as_json(circuit: CircuitSnapshot) -> dict[str, object]:
+    """
+    A circuit, as routes tell of it.
+    """
+    return {
+        "state": circuit.state.value,
+        "failure_count": circuit.failure_count,
+        "trip_count": circuit.trip_count,
+    }
 
 
 def _typical(offer: Offer) -> Candidate:

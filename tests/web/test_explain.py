@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.circuit import CircuitBreakerRegistry
+from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
 from arbstr.config.model import CircuitSettings, Config
 from arbstr.errors import ApiError
 from arbstr.routing.learned import Learned
@@ -60,7 +60,8 @@ class ExplainTestCase(SynchronousTestCase):
         self.circuits = CircuitBreakerRegistry(
             self.router.catalog.providers, CircuitSettings(), self.clock
         )
-        self.explain = Explain(self.router, self.circuits)
+        self.cooldowns = CoolDowns(self.clock, lambda: 0)
+        self.explain = Explain(self.router, self.circuits, self.cooldowns)
 
     def trip(self, *names: str) -> None:
         """

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.circuit import CircuitBreakerRegistry
+from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
 from arbstr.config.model import CircuitSettings, ProviderSettings
 from arbstr.errors import ApiError
 from arbstr.routing.catalog import Catalog
@@ -18,6 +18,7 @@ from arbstr.web.status import Status
 from tests.fakes import ListLedger
 
 CREATED = 1_700_000_000
+NOON = 1_773_144_000.0
 KEY = "sk-canary-0123456789abcdef"
 
 
@@ -57,7 +58,10 @@ class StatusTestCase(SynchronousTestCase):
             catalog.providers, CircuitSettings(), self.clock
         )
         self.ledger = ListLedger()
-        self.status = Status(catalog, self.circuits, self.ledger, CREATED)
+        self.cooldowns = CoolDowns(self.clock, lambda: NOON)
+        self.status = Status(
+            catalog, self.circuits, self.cooldowns, self.ledger, CREATED
+        )
 
     def trip(self, *names: str) -> None:
         """
@@ -203,6 +207,7 @@ class ProviderTests(StatusTestCase):
                         "output_rate": 100,
                         "cached_input_rate": 200,
                         "base_fee": 2,
+                        "cooling_until": None,
                     }
                 ],
                 "circuit": {"state": "closed", "failure_count": 0, "trip_count": 0},
@@ -235,6 +240,18 @@ class ProviderTests(StatusTestCase):
         self.assertEqual(
             self.provider(0)["circuit"],
             {"state": "open", "failure_count": 3, "trip_count": 1},
+        )
+
+    def test_cooling_model(self) -> None:
+        """
+        A model that is gone leaves the others of its provider alone.
+        """
+        self.cooldowns.refused("alpha", "gpt-4o", 404)
+        alpha = self.provider(0)
+        self.assertIsNone(alpha["cooling_until"])
+        self.assertEqual(
+            {each["id"]: each["cooling_until"] for each in alpha["models"]},
+            {"gpt-4o": "2026-03-10T12:05:00Z", "claude": None},
         )
 
 
@@ -285,6 +302,16 @@ class HealthTests(StatusTestCase):
         self.assert_health(200, "degraded")
         self.trip("alpha", "beta")
         self.assert_health(503, "unhealthy")
+
+    def test_cooling(self) -> None:
+        """
+        It is told until when; the circuit has nothing to do with it.
+        """
+        self.cooldowns.refused("alpha", "gpt-4o", 401)
+        providers = self.assert_health(200, "ok")
+        until = providers["alpha"]["cooling_until"]
+        self.assertEqual(until, "2026-03-10T12:05:00Z")
+        self.assertIsNone(providers["beta"]["cooling_until"])
 
     def test_half_open(self) -> None:
         """
