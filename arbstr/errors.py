@@ -191,6 +191,30 @@ def body_too_large(limit: int) -> ApiError:
     )
 
 
+def headers_too_large(size: int, count: int) -> ApiError:
+    """
+    @param size: bytes that all headers may have.
+    @param count: how many there may be.
+    """
+    return ApiError(
+        f"The headers are over {size} bytes long, or more than {count}",
+        status=431,
+        type="invalid_request_error",
+    )
+
+
+def too_slow(what: str, seconds: float) -> ApiError:
+    """
+    The client has not finished what it began to send.
+    """
+    return ApiError(
+        f"{what} was not complete within {seconds:g} seconds",
+        status=408,
+        type="invalid_request_error",
+        code="request_timeout",
+    )
+
+
 def not_json() -> ApiError:
     """
     The body is not announced as JSON.

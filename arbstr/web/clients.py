@@ -7,8 +7,15 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IReactorTime,
+    ITCPTransport,
+)
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+
+from .channel import CONNECTIONS, FullHouse
 
 
 class Clients(WrappingFactory):
@@ -25,6 +32,14 @@ class Clients(WrappingFactory):
         super().__init__(factory)  # type: ignore[no-untyped-call]
         self._clock = clock
         self._closed: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """
+        See L{IProtocolFactory.buildProtocol}.
+        """
+        if len(self.protocols) >= CONNECTIONS:
+            return FullHouse()
+        return super().buildProtocol(addr)
 
     def unregisterProtocol(self, protocol: ProtocolWrapper) -> None:
         """

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 
-from twisted.web.http import Request
+from twisted.web.http import RESPONSES, Request
 
 from arbstr.errors import ApiError
 
@@ -59,6 +59,26 @@ def send(request: Request, body: bytes) -> None:
     """
     request.write(body)
     request.finish()
+
+
+def raw_error(error: ApiError, request_id: str) -> bytes:
+    """
+    A whole response, for where there is no request to answer.  The connection
+    has to be closed after it.
+    """
+    body = dump(error.body())
+    headers = {
+        "Content-Type": JSON_TYPE,
+        "Content-Length": str(len(body)),
+        "X-Arbstr-Request-Id": request_id,
+        "X-Request-Id": request_id,
+        **headers_of(error),
+        "Connection": "close",
+    }
+    reason = RESPONSES.get(error.status, b"Refused").decode("ascii")
+    head = [f"HTTP/1.1 {error.status} {reason}"]
+    head += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
 
 def headers_of(error: ApiError) -> dict[str, str]:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import uuid
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from arbstr.errors import ApiError, body_too_large
 from arbstr.quiet import QuietSite
 
-from .respond import JSON_TYPE, dump, headers_of
+from .channel import Channel
+from .respond import raw_error
 
 # How long a client may go on sending a body that was refused, so that it gets
 # to read the refusal before the connection is reset.
@@ -106,6 +106,10 @@ class ArbstrRequest(Request):
         else:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
 
+    def _handleStar(self) -> None:
+        # Nor is there anything under this name, which Twisted would answer.
+        self.render(cast(Any, self.site).resource)  # type: ignore[no-untyped-call]
+
     def connectionLost(self, reason: Failure) -> None:
         """
         The client is gone.
@@ -122,19 +126,7 @@ class ArbstrRequest(Request):
         self.content = BytesIO()
         # Nor should the client be told to go on with it.
         self.requestHeaders.removeHeader(b"Expect")
-        body = dump(error.body())
-        headers = {
-            "Content-Type": JSON_TYPE,
-            "Content-Length": str(len(body)),
-            "X-Arbstr-Request-Id": self.request_id,
-            "X-Request-Id": self.request_id,
-            **headers_of(error),
-            "Connection": "close",
-        }
-        reason = RESPONSES.get(error.status, b"Refused").decode("ascii")
-        head = [f"HTTP/1.1 {error.status} {reason}"]
-        head += [f"{name}: {value}" for name, value in headers.items()]
-        self.channel.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+        self.channel.write(raw_error(error, self.request_id))
         self._closing = self.channel.callLater(
             _LINGER_SECONDS, self.channel.loseConnection
         )
@@ -155,4 +147,8 @@ def make_site(
 
     GatedRequest.gate = gate
     GatedRequest.max_body_bytes = max_body_bytes
-    return QuietSite(root, requestFactory=GatedRequest, reactor=reactor)
+    return _Site(root, requestFactory=GatedRequest, reactor=reactor)
+
+
+class _Site(QuietSite):
+    protocol = Channel  # type: ignore[assignment]
