@@ -26,6 +26,7 @@ from twisted.web.client import (
     Agent,
     BrowserLikePolicyForHTTPS,
     HTTPConnectionPool,
+    _RetryingHTTP11ClientProtocol,
 )
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import (
@@ -123,6 +124,33 @@ class _EndpointFactory:
         return _AbortingEndpoint(endpoint)
 
 
+class _SentAgain(_RetryingHTTP11ClientProtocol):
+    """
+    A connection that was idle: if the provider has closed it meanwhile and not
+    a byte of an answer comes, the request is sent once more, over a new one.
+    Twisted does so only for requests without a body; ours can be read twice.
+    """
+
+    def _shouldRetry(
+        self, method: bytes, exception: Exception, bodyProducer: object
+    ) -> bool:
+        return bool(super()._shouldRetry(b"GET", exception, None))  # type: ignore[no-untyped-call]
+
+
+class _Pool(HTTPConnectionPool):
+    def getConnection(self, key: Any, endpoint: IStreamClientEndpoint) -> Any:
+        """
+        See L{HTTPConnectionPool.getConnection}.
+        """
+
+        def send_again(connection: Any) -> Any:
+            if not isinstance(connection, _RetryingHTTP11ClientProtocol):
+                return connection
+            return _SentAgain(connection._clientProtocol, connection._newConnection)  # type: ignore[no-untyped-call]
+
+        return super().getConnection(key, endpoint).addCallback(send_again)
+
+
 @implementer(IAgent)
 @frozen
 class _IdentityAgent:
@@ -185,7 +213,7 @@ class Connections:
     def __init__(self, reactor: Any, tls_policy: IPolicyForHTTPS | None = None) -> None:
         self._reactor = reactor
         self._tls_policy = tls_policy or BrowserLikePolicyForHTTPS()
-        self._pool = HTTPConnectionPool(reactor, persistent=True)
+        self._pool = _Pool(reactor, persistent=True)  # type: ignore[no-untyped-call]
         self._pool.maxPersistentPerHost = _IDLE_CONNECTIONS
         self._pool.cachedConnectionTimeout = _IDLE_SECONDS
         self._clients: dict[float, HTTPClient] = {}
@@ -206,7 +234,7 @@ class Connections:
         """
         Close the idle connections.
         """
-        closing: Deferred[None] = self._pool.closeCachedConnections()
+        closing: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
         return closing
 
 
