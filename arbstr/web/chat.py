@@ -148,9 +148,12 @@ def _max_cost(request: ArbstrRequest) -> float | None:
 
 def _forwarded(request: ArbstrRequest, chat: ChatRequest) -> dict[str, str]:
     headers = {"Accept": "text/event-stream" if chat.stream else "application/json"}
+    # What this header names is for the next hop only, and that is us.
+    connection = request.requestHeaders.getRawHeaders("Connection", [])
+    ours = " ".join(connection).lower().replace(",", " ").split()
     for name in _FORWARDED:
         value = request.getHeader(name)
-        if value is not None:
+        if value is not None and name.lower() not in ours:
             headers[name] = value
     return headers
 

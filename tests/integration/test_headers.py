@@ -162,6 +162,15 @@ class TowardsTheProviderTests(DaemonTestCase):
         self.assertEqual(found, given)
 
     @coroutine
+    async def test_for_the_next_hop_only(self) -> None:
+        """
+        A client may say of any header that it is for us alone.
+        """
+        given = {"openai-beta": "assistants=v2", "connection": "close, OpenAI-Beta"}
+        received = await self.sent(given)
+        self.assertNotIn("openai-beta", received.headers)
+
+    @coroutine
     async def test_content_type(self) -> None:
         kind = "application/json; charset=utf-8"
         received = await self.sent({"Content-Type": kind})
