@@ -19,7 +19,7 @@ from arbstr.circuit import (
     Permit,
 )
 from arbstr.config.model import RetrySettings
-from arbstr.errors import ApiError, cooling_down, over_limit
+from arbstr.errors import ApiError, cooling_down, out_of_time, over_limit
 from arbstr.routing.plan import Candidate, Plan
 from arbstr.tries import Tries
 
@@ -130,6 +130,9 @@ class Turns:
     def _all_cooling(self, plan: Plan, tries: Tries) -> ApiError:
         cooling = [(each.name, self._cooling(each)) for each in tries.order]
         found = [(name, each) for name, each in cooling if each is not None]
+        if not found:
+            # It has become too late while somebody's probe was waited for.
+            return out_of_time(f"No provider of model '{plan.model}' was free in time")
         first = min((each for _, each in found), key=lambda each: each.until)
         return cooling_down(
             plan.model,
