@@ -13,7 +13,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone, ResponseNeverReceived
+from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -162,7 +162,7 @@ class Sent:
 
     def _cancel(self, response: Deferred[IResponse]) -> None:
         self.cancelled = True
-        response.errback(ResponseNeverReceived([Failure(CancelledError())]))
+        response.errback(CancelledError())
 
 
 @implementer(IConsumer)

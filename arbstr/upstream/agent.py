@@ -1,48 +1,37 @@
 """
-The one pool of connections to providers, and the agents that use it.
+The agent that treq sends requests with, and the one pool of connections below.
 """
 
 from __future__ import annotations
 
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, cast
+from http.client import HTTPResponse
+from typing import Any
+from urllib.request import Request as UrllibRequest
 
-from attrs import frozen
+from attrs import define, field, frozen
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
-    IProtocol,
-    IProtocolFactory,
+    IAddress,
     IPushProducer,
     IStreamClientEndpoint,
-    ITCPTransport,
 )
-from twisted.internet.protocol import Protocol
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.web.client import (
-    URI,
-    Agent,
-    BrowserLikePolicyForHTTPS,
-    HTTPConnectionPool,
-    _RetryingHTTP11ClientProtocol,
-)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
+from twisted.web.client import URI, BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import (
-    IAgent,
-    IAgentEndpointFactory,
-    IBodyProducer,
-    IPolicyForHTTPS,
-    IResponse,
-)
+from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
-# Idle connections kept for each provider, and for how long: less than the five
-# seconds after which uvicorn and Node close theirs, lest a request is sent into
-# a closing one.
-_IDLE_CONNECTIONS = 64
-_IDLE_SECONDS = 4
+from .connection import Connection, NeverAnswered
+from .pool import Pool
+from .response import Response
+
+# Where requests go is known from the configuration; this is for mistakes.
+_MOST_TARGETS = 4096
+_ENCODING = b"content-encoding"
 
 
 class EncodedResponse(Exception):
@@ -51,115 +40,82 @@ class EncodedResponse(Exception):
     """
 
 
-class _AbortingTransport(ProtocolWrapper):
-    """
-    A provider's connection that is cut when it is stopped.  TLS would wait for
-    the provider's consent otherwise, and it would go on sending meanwhile.
-    """
-
-    def stopProducing(self) -> None:
-        """
-        Nothing more is wanted from this provider on this connection.
-        """
-        cast(ITCPTransport, self.transport).abortConnection()
-
-
-def _unwrap(connected: IProtocol) -> IProtocol:
-    wrapped: IProtocol = cast(ProtocolWrapper, connected).wrappedProtocol
-    return wrapped
-
-
-class _AbortingFactory(WrappingFactory):
-    protocol = _AbortingTransport
-
-    def doStart(self) -> None:
-        """
-        Say nothing of every connection that is made...
-        """
-
-    def doStop(self) -> None:
-        """
-        ...nor of its end.
-        """
-
-
-@implementer(IStreamClientEndpoint)
 @frozen
-class _AbortingEndpoint:
+class _Origin:
     """
-    An endpoint whose connections are L{_AbortingTransport}s.
+    Whose connections may be used for a request.
     """
 
-    _endpoint: IStreamClientEndpoint
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        See L{IStreamClientEndpoint.connect}.
-        """
-        factory = _AbortingFactory(protocolFactory)  # type: ignore[no-untyped-call]
-        return self._endpoint.connect(factory).addCallback(_unwrap)
+    scheme: bytes
+    host: bytes
+    port: int
 
 
-@implementer(IAgentEndpointFactory)
 @frozen
-class _EndpointFactory:
+class _Target:
     """
-    Says how to connect to a provider: by name, and over TLS always verified.
+    Where a request goes.
+
+    @ivar path: the request's target.
+    @ivar host: the Host header.
+    """
+
+    origin: _Origin
+    path: bytes
+    host: bytes
+    endpoint: IStreamClientEndpoint
+
+    def head(self, method: bytes, headers: Headers, length: int | None) -> bytes:
+        """
+        A request's head.
+
+        @param length: of its body; C{None} if it has none.
+        """
+        lines = [b"%s %s HTTP/1.1\r\nHost: %s" % (method, self.path, self.host)]
+        for name, values in headers.getAllRawHeaders():
+            if name.lower() != b"accept-encoding":
+                lines += [b"%s: %s" % (name, value) for value in values]
+        # Nothing is ever inflated: treq would ask for gzip by itself, and turn
+        # a few kilobytes of it into hundreds of megabytes.
+        lines.append(b"Accept-Encoding: identity")
+        if length is not None:
+            lines.append(b"Content-Length: %d" % length)
+        lines.append(b"\r\n")
+        return b"\r\n".join(lines)
+
+
+@define
+class _ConnectionFactory(Factory):
+    """
+    Makes one connection, and says nothing of it in the log.
+    """
+
+    _pool: Pool
+    _origin: _Origin
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        """
+        See L{Factory.buildProtocol}.
+        """
+        return Connection(self._pool, self._origin)
+
+
+@implementer(IAgent)
+@define
+class LeanAgent:
+    """
+    Sends GET and POST requests over HTTP/1.1.  It has none of the rest that
+    twisted.web's agent has: no proxies, no redirects, no compression.
+
+    @ivar _connect_seconds: how long a connection may take to be made.
     """
 
     _reactor: Any
     _tls_policy: IPolicyForHTTPS
+    _pool: Pool
     _connect_seconds: float
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        """
-        See L{IAgentEndpointFactory.endpointForURI}.
-        """
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(
-            self._reactor, uri.host.strip(b"[]"), uri.port, self._connect_seconds
-        )
-        if uri.scheme == b"https":
-            creator = self._tls_policy.creatorForNetloc(uri.host, uri.port)
-            endpoint = wrapClientTLS(creator, endpoint)
-        return _AbortingEndpoint(endpoint)
-
-
-class _SentAgain(_RetryingHTTP11ClientProtocol):
-    """
-    A connection that was idle: if the provider has closed it meanwhile and not
-    a byte of an answer comes, the request is sent once more, over a new one.
-    Twisted does so only for requests without a body; ours can be read twice.
-    """
-
-    def _shouldRetry(
-        self, method: bytes, exception: Exception, bodyProducer: object
-    ) -> bool:
-        return bool(super()._shouldRetry(b"GET", exception, None))  # type: ignore[no-untyped-call]
-
-
-class _Pool(HTTPConnectionPool):
-    def getConnection(self, key: Any, endpoint: IStreamClientEndpoint) -> Any:
-        """
-        See L{HTTPConnectionPool.getConnection}.
-        """
-
-        def send_again(connection: Any) -> Any:
-            if not isinstance(connection, _RetryingHTTP11ClientProtocol):
-                return connection
-            return _SentAgain(connection._clientProtocol, connection._newConnection)  # type: ignore[no-untyped-call]
-
-        return super().getConnection(key, endpoint).addCallback(send_again)
-
-
-@implementer(IAgent)
-@frozen
-class _IdentityAgent:
-    """
-    Sees to it that nothing is ever inflated: treq would ask for gzip by
-    itself, and turn a few kilobytes of it into hundreds of megabytes.
-    """
-
-    _agent: IAgent
+    _targets: dict[bytes, _Target] = field(factory=dict)
 
     def request(
         self,
@@ -169,16 +125,65 @@ class _IdentityAgent:
         bodyProducer: IBodyProducer | None = None,
     ) -> Deferred[IResponse]:
         """
-        See L{IAgent.request}.
+        See L{IAgent.request}.  A request into an idle connection that the
+        provider has closed meanwhile is sent again over a new one, so
+        C{bodyProducer} must be ready to produce twice.
         """
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        sent = self._agent.request(method, uri, headers, bodyProducer)
+        target = self._target(uri)
+        length = None if bodyProducer is None else bodyProducer.length
+        head = target.head(method, headers or Headers(), length)
+        connection = self._pool.take(target.origin)
+        if connection is None:
+            sent = self._send_anew(target, head, bodyProducer)
+        else:
+            sent = connection.send(head, bodyProducer)
+            sent.addErrback(self._send_again, target, head, bodyProducer)
         return sent.addCallback(_refuse_encoded)
 
+    def _send_anew(
+        self, target: _Target, head: bytes, body: IBodyProducer | None
+    ) -> Deferred[Response]:
+        connecting: Deferred[Any] = target.endpoint.connect(
+            _ConnectionFactory(self._pool, target.origin)
+        )
+        return connecting.addCallback(lambda made: made.send(head, body))
 
-def _refuse_encoded(response: IResponse) -> IResponse:
-    encodings = response.headers.getRawHeaders(b"Content-Encoding", [])
+    def _send_again(
+        self,
+        reason: Failure,
+        target: _Target,
+        head: bytes,
+        body: IBodyProducer | None,
+    ) -> Deferred[Response]:
+        reason.trap(NeverAnswered)
+        return self._send_anew(target, head, body)
+
+    def _target(self, uri: bytes) -> _Target:
+        target = self._targets.get(uri)
+        if target is None:
+            if len(self._targets) >= _MOST_TARGETS:
+                self._targets.clear()
+            target = self._targets[uri] = self._read(URI.fromBytes(uri))
+        return target
+
+    def _read(self, uri: URI) -> _Target:
+        """
+        How to get there: by name, and over TLS always verified.
+        """
+        origin = _Origin(uri.scheme, uri.host, uri.port)
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(
+            self._reactor, uri.host.strip(b"[]"), uri.port, self._connect_seconds
+        )
+        usual = uri.port == (443 if uri.scheme == b"https" else 80)
+        if uri.scheme == b"https":
+            creator = self._tls_policy.creatorForNetloc(uri.host, uri.port)
+            endpoint = wrapClientTLS(creator, endpoint)
+        host = uri.host if usual else b"%s:%d" % (uri.host, uri.port)
+        return _Target(origin, uri.originForm, host, endpoint)
+
+
+def _refuse_encoded(response: Response) -> Response:
+    encodings = response.headers.getRawHeaders(_ENCODING, [])
     if any(encoding.strip().lower() != b"identity" for encoding in encodings):
         discard(response)
         raise EncodedResponse(b", ".join(encodings).decode("latin-1"))
@@ -191,7 +196,8 @@ class _Discarding(Protocol):
     """
 
     def connectionMade(self) -> None:
-        cast(IPushProducer, self.transport).stopProducing()
+        transport: IPushProducer = self.transport  # type: ignore[assignment]
+        transport.stopProducing()
 
 
 def discard(response: IResponse) -> None:
@@ -199,6 +205,23 @@ def discard(response: IResponse) -> None:
     Give up a response whose body nobody wants: its connection is cut.
     """
     response.deliverBody(_Discarding())
+
+
+class _NoCookies(IndexableCookieJar):
+    """
+    A provider's cookies are not for the next client: none are kept, none are
+    sent, and no time is spent on looking for them.
+    """
+
+    def add_cookie_header(self, request: UrllibRequest) -> None:
+        """
+        See L{http.cookiejar.CookieJar}.
+        """
+
+    def extract_cookies(self, response: HTTPResponse, request: UrllibRequest) -> None:
+        """
+        See L{http.cookiejar.CookieJar}.
+        """
 
 
 class Connections:
@@ -213,9 +236,7 @@ class Connections:
     def __init__(self, reactor: Any, tls_policy: IPolicyForHTTPS | None = None) -> None:
         self._reactor = reactor
         self._tls_policy = tls_policy or BrowserLikePolicyForHTTPS()
-        self._pool = _Pool(reactor, persistent=True)  # type: ignore[no-untyped-call]
-        self._pool.maxPersistentPerHost = _IDLE_CONNECTIONS
-        self._pool.cachedConnectionTimeout = _IDLE_SECONDS
+        self._pool = Pool(reactor)
         self._clients: dict[float, HTTPClient] = {}
 
     def client(self, connect_seconds: float) -> HTTPClient:
@@ -223,23 +244,14 @@ class Connections:
         A client that gives up connecting after so many seconds.
         """
         if connect_seconds not in self._clients:
-            factory = _EndpointFactory(self._reactor, self._tls_policy, connect_seconds)
-            agent = Agent.usingEndpointFactory(self._reactor, factory, pool=self._pool)
-            self._clients[connect_seconds] = HTTPClient(
-                _IdentityAgent(agent), cookiejar=_no_cookies()
+            agent = LeanAgent(
+                self._reactor, self._tls_policy, self._pool, connect_seconds
             )
+            self._clients[connect_seconds] = HTTPClient(agent, cookiejar=_NoCookies())
         return self._clients[connect_seconds]
 
     def close(self) -> Deferred[None]:
         """
-        Close the idle connections.
+        Close the idle connections, and wait until all are gone.
         """
-        closing: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
-        return closing
-
-
-def _no_cookies() -> IndexableCookieJar:
-    """
-    A jar that keeps nothing: a provider's cookies are not for the next client.
-    """
-    return IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return self._pool.close()

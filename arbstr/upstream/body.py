@@ -16,6 +16,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from .failures import AttemptFailed
+from .parser import MalformedResponse
 
 
 @frozen
@@ -102,6 +103,10 @@ class BodyReceiver(Protocol, ABC):
             return
         if reason.check(ResponseDone, PotentialDataLoss):
             self.ended()
+        elif reason.check(MalformedResponse):
+            self.finish(
+                AttemptFailed("protocol", f"malformed response: {reason.value}")
+            )
         else:
             self.finish(AttemptFailed("connect", "the connection was lost midway"))
 

@@ -6,7 +6,6 @@ outcome is to be understood.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from attrs import define, evolve, field, frozen
 from OpenSSL import SSL
@@ -14,12 +13,6 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IReactorTime
-from twisted.python.failure import Failure
-from twisted.web.client import (
-    RequestTransmissionFailed,
-    ResponseFailed,
-    ResponseNeverReceived,
-)
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
@@ -33,6 +26,7 @@ from .agent import Connections, EncodedResponse, discard
 from .body import BodyLimits, Collector
 from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, read_error
+from .parser import MalformedResponse
 from .wire import ChatRequest
 
 USER_AGENT = f"arbstr/{__version__}"
@@ -276,39 +270,22 @@ def _understand(reason: Exception) -> Exception:
     """
     if isinstance(reason, (AttemptFailed, CancelledError)):
         return reason
-    causes = _causes(reason)
-    for cause in causes:
-        if isinstance(cause, CancelledError):
-            return CancelledError()
-    cause = causes[0]
-    text = redact(str(cause) or type(cause).__name__)
-    if isinstance(cause, EncodedResponse):
+    text = redact(str(reason) or type(reason).__name__)
+    if isinstance(reason, EncodedResponse):
         return AttemptFailed("protocol", f"answered with Content-Encoding: {text}")
-    if isinstance(cause, error.TimeoutError):
+    if isinstance(reason, MalformedResponse):
+        return AttemptFailed("protocol", f"malformed response: {text}")
+    if isinstance(reason, error.TimeoutError):
         return AttemptFailed("timeout", "could not connect in time")
-    if isinstance(cause, SSL.Error):
-        return AttemptFailed("connect", f"TLS: {_tls_reasons(cause)}")
-    if isinstance(cause, VerificationError):
+    if isinstance(reason, SSL.Error):
+        return AttemptFailed("connect", f"TLS: {_tls_reasons(reason)}")
+    if isinstance(reason, VerificationError):
         return AttemptFailed("connect", "TLS: the certificate is for another name")
-    if isinstance(cause, (error.ConnectError, error.ConnectionClosed, OSError)):
+    if isinstance(reason, (error.ConnectError, error.ConnectionClosed, OSError)):
         return AttemptFailed("connect", text)
-    if isinstance(cause, error.DNSLookupError):
+    if isinstance(reason, error.DNSLookupError):
         return AttemptFailed("connect", f"DNS: {text}")
-    return AttemptFailed("protocol", f"{type(cause).__name__}: {text}")
-
-
-def _causes(reason: Any) -> list[Any]:
-    """
-    What a wrapping exception of twisted.web wraps, innermost.
-    """
-    if not isinstance(
-        reason, (ResponseFailed, ResponseNeverReceived, RequestTransmissionFailed)
-    ):
-        return [reason]
-    found: list[Any] = []
-    for failure in reason.reasons:
-        found += _causes(failure.value if isinstance(failure, Failure) else failure)
-    return found or [reason]
+    return AttemptFailed("protocol", f"{type(reason).__name__}: {text}")
 
 
 def _tls_reasons(cause: SSL.Error) -> str:

@@ -120,7 +120,7 @@ class EncodingTests(ConnectionsTestCase):
         """
         getting = self.get()
         line = self.connect()
-        line.answer(*headers, body=b"\x1f\x8b")
+        line.answer(*headers, body=b"\x1f\x8b", length=100)
         self.failureResultOf(getting, EncodedResponse)
         self.assertTrue(line.transport.disconnected)
 

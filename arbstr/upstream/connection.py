@@ -1,0 +1,197 @@
+"""
+One connection to a provider, which speaks HTTP/1.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IBodyProducer
+
+from .parser import ResponseParser
+from .response import Response
+
+
+class NeverAnswered(Exception):
+    """
+    A connection that had been idle was lost before a byte of an answer came:
+    the provider had closed it already.
+    """
+
+
+class Owner(Interface):
+    """
+    Knows the connections.
+    """
+
+    def made(self, connection: Connection) -> None:
+        """
+        A connection stands.
+        """
+
+    def released(self, connection: Connection) -> None:
+        """
+        It is free for another request.
+        """
+
+    def lost(self, connection: Connection) -> None:
+        """
+        It is gone.
+        """
+
+
+class Connection(Protocol):
+    """
+    Sends one request after another, each after the answer to the last.
+
+    @ivar key: what it may be used for again.
+    """
+
+    def __init__(self, owner: Owner, key: Hashable) -> None:
+        self.key = key
+        self._owner = owner
+        self._parser = ResponseParser()
+        self._answer: Deferred[Response] | None = None
+        self._response: Response | None = None
+        self._used = self._closing = self._paused = False
+
+    def connectionMade(self) -> None:
+        """
+        See L{IProtocol.connectionMade}.
+        """
+        self._tcp.setTcpNoDelay(True)
+        self._owner.made(self)
+
+    def send(self, head: bytes, body: IBodyProducer | None) -> Deferred[Response]:
+        """
+        Send a request.
+
+        @param head: all of it, the empty line included.
+        @return: fires with the head of the response, or fails with
+            L{MalformedResponse<arbstr.upstream.parser.MalformedResponse>},
+            L{NeverAnswered}, or why the connection was lost.  Cancelling it
+            cuts the connection.
+        """
+        self._parser.begin()
+        answer = self._answer = Deferred(self._cancelled)
+        self._tcp.write(head)
+        if body is not None:
+            body.startProducing(self._tcp).addErrback(self._not_sent)
+        return answer
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        See L{IProtocol.dataReceived}.
+        """
+        if self._answer is None and self._response is None:
+            # Nothing was asked: who knows what else they mix up.
+            self.abort()
+            return
+        parser = self._parser
+        body = parser.feed(data)
+        answer, response = None, self._response
+        if response is None and parser.status is not None and parser.fault is None:
+            answer, self._answer = self._answer, None
+            response = Response(parser.status, parser.headers, self)
+        complete = parser.complete and parser.fault is None
+        self._response = None if complete else response
+        if complete and response is not None:
+            # Before anybody is told: they may have another request at once.
+            response.detach()
+            self._release()
+        if answer is not None and response is not None:
+            answer.callback(response)
+        if response is not None:
+            if body:
+                response.received(body)
+            if complete:
+                response.ended(Failure(ResponseDone()))
+            else:
+                response.hold()
+        if not complete and parser.fault is not None:
+            self._fail(parser.fault)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        See L{IProtocol.connectionLost}.
+        """
+        self._owner.lost(self)
+        self._parser.stop()
+        answer, self._answer = self._answer, None
+        response, self._response = self._response, None
+        if response is not None:
+            delimited = self._parser.delimited
+            response.ended(reason if delimited else Failure(PotentialDataLoss()))
+        elif answer is not None:
+            unheard = self._used and self._parser.silent
+            answer.errback(NeverAnswered() if unheard else reason)
+
+    def pause(self) -> None:
+        """
+        Read no more for now.
+        """
+        if not self._paused:
+            self._paused = True
+            cast(IPushProducer, self.transport).pauseProducing()
+
+    def resume(self) -> None:
+        """
+        Read on.
+        """
+        if self._paused:
+            self._paused = False
+            cast(IPushProducer, self.transport).resumeProducing()
+
+    def abort(self) -> None:
+        """
+        Cut the connection.  TLS would otherwise wait for the provider's
+        consent, and it would go on sending meanwhile.
+        """
+        self._closing = True
+        self._tcp.abortConnection()
+
+    def close(self) -> None:
+        """
+        Close the connection, while it is idle.
+        """
+        self._closing = True
+        self._tcp.loseConnection()
+
+    @property
+    def _tcp(self) -> ITCPTransport:
+        return cast(ITCPTransport, self.transport)
+
+    def _release(self) -> None:
+        """
+        The answer is complete.
+        """
+        if self._parser.reusable and not self._closing:
+            self._used = True
+            self.resume()
+            self._owner.released(self)
+        else:
+            self.abort()
+
+    def _fail(self, fault: Exception) -> None:
+        answer, self._answer = self._answer, None
+        response, self._response = self._response, None
+        self.abort()
+        if answer is not None:
+            answer.errback(fault)
+        elif response is not None:
+            response.ended(Failure(fault))
+
+    def _cancelled(self, answer: Deferred[Response]) -> None:
+        self._answer = None
+        self.abort()
+
+    def _not_sent(self, reason: Failure) -> None:
+        self._fail(reason.value)  # type: ignore[arg-type]

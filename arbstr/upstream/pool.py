@@ -1,0 +1,111 @@
+"""
+The connections to providers: those in use, and those that are idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+
+from .connection import Connection
+
+# Idle connections kept for each provider, and for how long: less than the five
+# seconds after which uvicorn and Node close theirs, lest a request is sent into
+# a closing one.
+_MOST_IDLE = 256
+_IDLE_SECONDS = 4
+
+
+@frozen
+class _Idle:
+    connection: Connection
+    since: float
+
+
+class Pool:
+    """
+    Keeps connections for the next request.
+
+    @param reactor: tells when one has been idle for too long.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._all: set[Connection] = set()
+        # The longest idle come first.
+        self._idle: dict[Hashable, list[_Idle]] = {}
+        self._sweep_call: IDelayedCall | None = None
+        self._closed: Deferred[None] | None = None
+
+    def take(self, key: Hashable) -> Connection | None:
+        """
+        The one that has been idle for the shortest time, if there is any.
+        """
+        idle = self._idle.get(key)
+        return idle.pop().connection if idle else None
+
+    def made(self, connection: Connection) -> None:
+        """
+        A connection stands.
+        """
+        self._all.add(connection)
+
+    def released(self, connection: Connection) -> None:
+        """
+        A connection is free for another request.
+        """
+        idle = self._idle.setdefault(connection.key, [])
+        if len(idle) >= _MOST_IDLE or self._closed is not None:
+            connection.close()
+            return
+        idle.append(_Idle(connection, self._reactor.seconds()))
+        if self._sweep_call is None:
+            self._sweep_call = self._reactor.callLater(_IDLE_SECONDS, self._sweep)
+
+    def lost(self, connection: Connection) -> None:
+        """
+        A connection is gone.
+        """
+        self._all.discard(connection)
+        idle = self._idle.get(connection.key, [])
+        idle[:] = [each for each in idle if each.connection is not connection]
+        if not self._all and self._closed is not None:
+            self._closed.callback(None)
+
+    def close(self) -> Deferred[None]:
+        """
+        Close the idle connections, keep none any more, and wait until all are
+        gone.
+        """
+        if self._sweep_call is not None:
+            self._sweep_call.cancel()
+            self._sweep_call = None
+        for idle in self._idle.values():
+            for each in idle:
+                each.connection.close()
+        self._idle.clear()
+        if not self._all:
+            return succeed(None)
+        self._closed = Deferred()
+        return self._closed
+
+    def _sweep(self) -> None:
+        """
+        Close what has been idle for too long, and come back for the next.
+        """
+        self._sweep_call = None
+        now = self._reactor.seconds()
+        for key, idle in list(self._idle.items()):
+            while idle and idle[0].since <= now - _IDLE_SECONDS:
+                idle.pop(0).connection.close()
+            if not idle:
+                del self._idle[key]
+        if self._idle:
+            first = min(idle[0].since for idle in self._idle.values())
+            self._sweep_call = self._reactor.callLater(
+                first + _IDLE_SECONDS - now, self._sweep
+            )
