@@ -44,6 +44,7 @@ setup(
         "alembic >= 1.13",  # the schema's versions
         "attrs >= 23.2",  # records
         "httptools >= 0.7",  # llhttp: providers' responses, read strictly and fast
+        "hyperlink >= 21.0",  # URLs as treq wants them
         "klein >= 24.8",  # the resource tree
         "pydantic >= 2.7",  # settings: every error with its path, secrets
         "PyYAML >= 6.0.1",  # the configuration file

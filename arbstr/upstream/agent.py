@@ -4,11 +4,13 @@ The agent that treq sends requests with, and the one pool of connections below.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http.client import HTTPResponse
 from typing import Any
 from urllib.request import Request as UrllibRequest
 
 from attrs import define, field, frozen
+from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import Deferred
@@ -224,6 +226,29 @@ class _NoCookies(IndexableCookieJar):
         """
 
 
+NO_COOKIES = _NoCookies()
+
+
+class _ReadyURL(EncodedURL):
+    """
+    A URL as it goes on the wire.  treq would translate it for every request.
+    """
+
+    def to_uri(self) -> EncodedURL:
+        """
+        See L{EncodedURL.to_uri}.
+        """
+        return self
+
+
+@lru_cache(_MOST_TARGETS)
+def ready_url(text: str) -> EncodedURL:
+    """
+    A URL for treq that need not be read again the next time.
+    """
+    return _ReadyURL.from_text(EncodedURL.from_text(text).to_uri().to_text())
+
+
 class Connections:
     """
     HTTP clients that share one pool.
@@ -247,7 +272,7 @@ class Connections:
             agent = LeanAgent(
                 self._reactor, self._tls_policy, self._pool, connect_seconds
             )
-            self._clients[connect_seconds] = HTTPClient(agent, cookiejar=_NoCookies())
+            self._clients[connect_seconds] = HTTPClient(agent, cookiejar=NO_COOKIES)
         return self._clients[connect_seconds]
 
     def close(self) -> Deferred[None]:

@@ -22,7 +22,7 @@ from arbstr.redact import REDACTED, redact
 from arbstr.routing.plan import Candidate
 
 from . import strict
-from .agent import Connections, EncodedResponse, discard
+from .agent import NO_COOKIES, Connections, EncodedResponse, discard, ready_url
 from .body import BodyLimits, Collector
 from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, read_error
@@ -33,7 +33,7 @@ USER_AGENT = f"arbstr/{__version__}"
 
 _LARGEST_JSON = 32 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
-_REQUEST_IDS = ("x-request-id", "x-routstr-request-id", "x-generation-id")
+_REQUEST_IDS = (b"x-request-id", b"x-routstr-request-id", b"x-generation-id")
 
 
 @frozen
@@ -127,9 +127,10 @@ class ProviderClient:
             candidate.offer.upstream_model, routstr=provider.kind == "routstr"
         )
         sending = self._connections.client(timeouts.connect).post(
-            f"{provider.url}{call.path}",
+            ready_url(f"{provider.url}{call.path}"),
             data=_Bytes(body),
             headers=_request_headers(candidate, call),
+            cookies=NO_COOKIES,
             allow_redirects=False,
             unbuffered=True,
         )
@@ -231,9 +232,11 @@ def _request_headers(candidate: Candidate, call: Call) -> Headers:
 
 
 def _read_head(response: IResponse) -> Head:
-    def first(*names: str) -> str | None:
+    get = response.headers.getRawHeaders
+
+    def first(*names: bytes) -> str | None:
         for name in names:
-            values = response.headers.getRawHeaders(name.encode("ascii"))
+            values = get(name)
             if values:
                 value: bytes = values[0]
                 return value.decode("utf-8", "replace")
@@ -241,9 +244,9 @@ def _read_head(response: IResponse) -> Head:
 
     return Head(
         status=response.code,
-        content_type=first("content-type") or "",
-        retry_after=first("retry-after"),
-        processing_ms=first("openai-processing-ms"),
+        content_type=first(b"content-type") or "",
+        retry_after=first(b"retry-after"),
+        processing_ms=first(b"openai-processing-ms"),
         request_id=first(*_REQUEST_IDS),
         cost_msats=first(COST_HEADER),
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 #: The header in which Routstr nodes tell the cost of a buffered answer.
-COST_HEADER = "x-routstr-cost-msats"
+COST_HEADER = b"x-routstr-cost-msats"
 
 _MSATS_PER_SAT = 1000
 _NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
