@@ -5,6 +5,7 @@ comes too slowly is refused in JSON, and the connection closed.
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any, cast
 
@@ -13,137 +14,176 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from arbstr.errors import ApiError, bad_request, headers_too_large, over_limit, too_slow
+from arbstr.errors import ApiError, over_limit, too_slow
 
+from .parser import End, Head, RequestParser
 from .respond import raw_error
 
 CONNECTIONS = 512
 
-_LINES = 16 * 1024
-_HEADERS = 100
 _HEAD_SECONDS = 10
 _BODY_SECONDS = 60
+_IDLE_SECONDS = 60
 
 
 class Channel(HTTPChannel):
     """
-    Parses what one client sends.
+    Hands on what one client sends.  Of Twisted's channel it has the answers and
+    the back-pressure; requests are read by llhttp.
     """
 
-    maxHeaders = _HEADERS
-    totalHeadersSize = _LINES
-    MAX_LENGTH = _LINES
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parser = RequestParser()
+        self._busy = self._refused = False
+        # What there is time for, of which request, and until when by the
+        # reactor's clock.
+        self._awaited: tuple[str | None, int] = (None, 0)
+        self._until = math.inf
+        self._timer: IDelayedCall | None = None
+        self._head: Head
 
-    # What there is time for: a part of a request that has begun to come.
-    _awaited: str | None = None
-    _deadline: IDelayedCall | None = None
-    _refused = False
+    def connectionMade(self) -> None:
+        """
+        See L{IProtocol.connectionMade}.
+        """
+        super().connectionMade()  # type: ignore[no-untyped-call]
+        # Its time-out is defeated by a drip.
+        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        self._watch()
 
     def dataReceived(self, data: bytes) -> None:
         """
         See L{IProtocol.dataReceived}.
         """
-        if not self._refused:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
-            self._watch()
-
-    def lineReceived(self, line: bytes) -> None:
-        """
-        A line of the request's head.
-        """
         if self._refused:
             return
-        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self._refuse(headers_too_large(_LINES, _HEADERS))
-        elif line[:1] in (b" ", b"\t"):
-            self._refuse(bad_request("A header goes on in a second line"))
+        if self._handlingRequest:
+            # It waits until the request before it has been answered.
+            super().rawDataReceived(data)
         else:
-            super().lineReceived(line)  # type: ignore[no-untyped-call]
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """
-        A line of the head has no end.
-        """
-        self._refuse(headers_too_large(_LINES, _HEADERS))
-
-    def headerReceived(self, line: bytes) -> bool:
-        """
-        A whole header.
-        """
-        if self._refused:
-            return False
-        if self._receivedHeaderCount >= self.maxHeaders:
-            self._refuse(headers_too_large(_LINES, _HEADERS))
-            return False
-        name, _, value = line.partition(b":")
-        if name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            # Twisted would let "identity" pass, beside a length.
-            self._refuse(bad_request("Transfer-Encoding: expected chunked"))
-            return False
-        return bool(super().headerReceived(line))  # type: ignore[no-untyped-call]
-
-    def allHeadersReceived(self) -> None:
-        """
-        The head is complete.
-        """
-        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"Host", [])
-        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
-            self._refuse(bad_request(f"Expected one Host header, found {len(hosts)}"))
-        else:
-            super().allHeadersReceived()  # type: ignore[no-untyped-call]
-
-    def allContentReceived(self) -> None:
-        """
-        The request is complete.
-        """
-        if not self._refused:
-            self._stop_watching()
-            super().allContentReceived()  # type: ignore[no-untyped-call]
+            self._parser.feed(data)
+            self._go_on()
 
     def requestDone(self, request: Any) -> None:
         """
         It has been answered; the next one may be here already.
         """
+        data = b"".join(self._dataBuffer)
+        self._dataBuffer = []
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        self._watch()
+        if data and not self._handlingRequest:
+            self._parser.feed(data)
+        self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         See L{IProtocol.connectionLost}.
         """
-        self._stop_watching()
+        self._stop_timer()
+        self._refused = True
+        self._parser.stop()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
-    def _respondToBadRequestAndDisconnect(self) -> None:
-        self._refuse(bad_request("This is not HTTP/1.1 as RFC 9112 has it"))
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """
+        Twisted's own parser is not used.
+        """
+
+    def _go_on(self) -> None:
+        """
+        Handle what has been read, up to the end of a request.
+        """
+        if self._busy:
+            # It was answered at once; who handles it goes on.
+            return
+        self._busy = True
+        parts = self._parser.parts
+        while parts and not self._handlingRequest and not self._refused:
+            part = parts.popleft()
+            if isinstance(part, Head):
+                self._begin(part)
+            elif isinstance(part, End):
+                self._end()
+            else:
+                self.requests[-1].handleContentChunk(part)
+        self._busy = False
+        error = self._parser.error
+        if error is not None and not self._handlingRequest:
+            self._refuse(error)
+        self._watch()
+
+    def _begin(self, head: Head) -> None:
+        request = self.requestFactory(self)
+        self.requests.append(request)
+        add = request.requestHeaders.addRawHeader
+        for name, value in head.headers:
+            add(name, value)
+        request.parseCookies()
+        self._head = head
+        self.persistent = head.stays
+        if not head.stays and head.version == b"HTTP/1.1":
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        request.gotLength(head.length)
+        expected = request.requestHeaders.getRawHeaders(b"Expect", [b""])
+        if expected[0].lower() == b"100-continue" and head.version == b"HTTP/1.1":
+            self._send100Continue()  # type: ignore[no-untyped-call]
+
+    def _end(self) -> None:
+        self._handlingRequest = True
+        head = self._head
+        self.requests[-1].requestReceived(head.method, head.target, head.version)
 
     def _watch(self) -> None:
         """
         Give what is incomplete some time, from its beginning.
         """
-        awaited = None
-        if self._handlingRequest or self._refused:
-            pass
-        elif not self.line_mode:
-            awaited = "body"
-        elif self.requests or self._buffer:
-            awaited = "head"
-        if awaited != self._awaited:
-            self._stop_watching()
-            self._awaited = awaited
-            if awaited is not None:
-                seconds = _BODY_SECONDS if awaited == "body" else _HEAD_SECONDS
-                later = cast(Any, self.callLater)
-                self._deadline = later(seconds, self._too_slow, seconds)
+        if self._refused:
+            return
+        if self._handlingRequest:
+            self._awaited, self._until = (None, 0), math.inf
+            return
+        awaited = self._parser.awaits, self._parser.begun
+        if awaited == self._awaited and self._until < math.inf:
+            return
+        self._awaited = awaited
+        seconds = self._seconds()
+        self._until = self._now() + seconds
+        # A timer that comes too early looks again, so that one request after
+        # the other need not set one.
+        if self._timer is None or self._timer.getTime() > self._until:
+            self._stop_timer()
+            self._timer = cast(Any, self.callLater)(seconds, self._time_is_up)
 
-    def _stop_watching(self) -> None:
-        self._awaited = None
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
+    def _seconds(self) -> float:
+        match self._awaited[0]:
+            case "head":
+                return _HEAD_SECONDS
+            case "body":
+                return _BODY_SECONDS
+            case _:
+                return _IDLE_SECONDS
 
-    def _too_slow(self, seconds: float) -> None:
-        self._refuse(too_slow(f"The request's {self._awaited}", seconds))
+    def _now(self) -> float:
+        return float(cast(Any, self.factory).reactor.seconds())
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        left = self._until - self._now()
+        if left == math.inf:
+            return
+        if left > 0:
+            self._timer = cast(Any, self.callLater)(left, self._time_is_up)
+        elif self._awaited[0] is None:
+            self.timeoutConnection()  # type: ignore[no-untyped-call]
+        else:
+            part = f"The request's {self._awaited[0]}"
+            self._refuse(too_slow(part, self._seconds()))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self, error: ApiError) -> None:
         """
@@ -152,7 +192,7 @@ class Channel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
-        self._stop_watching()
+        self._stop_timer()
         name = self.requests[-1].request_id if self.requests else str(uuid.uuid4())
         cast(ITransport, self.transport).write(raw_error(error, name))
         self.loseConnection()  # type: ignore[no-untyped-call]

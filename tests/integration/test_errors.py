@@ -361,9 +361,13 @@ class GuardTests(ErrorTestCase):
     @coroutine
     async def test_host_that_is_no_name(self) -> None:
         self.start_healthy()
-        for host in (b"loc\xe9alhost", b"localhost:x]", b"a..b", b"\x7f"):
+        for host in (b"loc\xe9alhost", b"localhost:x]", b"a..b"):
             status = await self.status_for_host(host)
             self.assertEqual(status, b"HTTP/1.1 403 Forbidden", host)
+        # Nor may any header hold such a character.
+        self.assertEqual(
+            await self.status_for_host(b"\x7f"), b"HTTP/1.1 400 Bad Request"
+        )
 
     @coroutine
     async def test_any_host(self) -> None:

@@ -104,10 +104,10 @@ class DeadlineTests(ChannelTestCase):
         It has ten seconds, from its first byte on.
         """
         self.clock.advance(30)
-        self.send(b"G")
+        self.send(b"GET /")
         for _ in range(9):
             self.clock.advance(1)
-            self.send(b"E")
+            self.send(b"x")
         self.assertEqual(self.transport.value(), b"")
         self.clock.advance(1)
         self.assertIn("head", self.assert_refused(408, "request_timeout"))
