@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -29,6 +30,7 @@ from arbstr.ledger.database import Database, DatabaseError
 from arbstr.ledger.learning import newest
 from arbstr.ledger.retention import Retention
 from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
+from arbstr.live import Live
 from arbstr.routing.learned import Learned
 from arbstr.routing.observation import Observation, read_row
 from arbstr.routing.router import Router
@@ -55,6 +57,8 @@ _LEAST_SECONDS_TO_SEND = 1
 class Daemon:
     """
     The parts of a running daemon that something outlives a request for.
+
+    @ivar live: takes another configuration.
     """
 
     site: Site
@@ -64,6 +68,7 @@ class Daemon:
     connections: Connections
     ledger: Ledger
     learned: Learned
+    live: Live
 
 
 def build(
@@ -98,17 +103,16 @@ def build(
         clock,
         usd_per_sat=usd_per_sat(config.btc_usd),
     )
-    ledger = ledger or LogLedger(config.logging.log_requests)
+    log = LogLedger(config.logging.log_requests)
+    ledger = ledger or log
     if database is not None:
         ledger = Both(ledger, DatabaseLedger(database, clock))
     in_flight = InFlight(clock)
     web = WebApp(
         Chat(router, dispatcher, ledger, in_flight, clock),
-        Status(router.catalog, circuits, cooldowns, ledger, int(time.time())),
+        Status(router, circuits, cooldowns, ledger, int(time.time())),
         Explain(router, circuits, cooldowns),
-        None
-        if database is None
-        else Reports(database, known_names(config, router.catalog)),
+        None if database is None else Reports(database, partial(known_names, router)),
     )
     guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
     return Daemon(
@@ -119,6 +123,7 @@ def build(
         connections=connections,
         ledger=ledger,
         learned=router.learned,
+        live=Live(config, router, circuits, dispatcher, log, guard),
     )
 
 

@@ -24,6 +24,7 @@ LEVELS = (
     {"turns"},
     {"dispatch"},
     {"web"},
+    {"live"},
     {"service", "commands"},
     {"tap", "cli"},
 )

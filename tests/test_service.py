@@ -104,6 +104,7 @@ class ServiceTests(SynchronousTestCase):
             connections=cast(Any, Part("connections", self.told)),
             ledger=cast(Any, Part("ledger", self.told)),
             learned=Learned(),
+            live=cast(Any, None),
         )
 
     def start(self) -> ArbstrService:

@@ -15,8 +15,9 @@ from arbstr.circuit import (
 from arbstr.config.model import ProviderSettings, Tier
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
-from arbstr.routing.catalog import Catalog, Offer
+from arbstr.routing.catalog import Offer
 from arbstr.routing.plan import Candidate
+from arbstr.routing.router import Router
 from arbstr.routing.strategy import cheapest
 
 _TIERS: tuple[Tier, ...] = ("local", "standard", "frontier")
@@ -29,10 +30,10 @@ class Status:
     """
     Answers questions about the daemon; every answer is a JSON value.
 
-    @ivar created: when the catalog was made, in seconds since the epoch.
+    @ivar created: when the daemon was started, in seconds since the epoch.
     """
 
-    catalog: Catalog
+    router: Router
     circuits: CircuitBreakerRegistry
     cooldowns: CoolDowns
     ledger: Ledger
@@ -42,7 +43,7 @@ class Status:
         """
         C{GET /v1/models}.
         """
-        data = [self.model(name) for name in self.catalog.models()]
+        data = [self.model(name) for name in self.router.catalog.models()]
         return {"object": "list", "data": data}
 
     def model(self, name: str) -> dict[str, object]:
@@ -51,9 +52,9 @@ class Status:
 
         @raise ApiError: no provider lists it.
         """
-        if not self.catalog.lists(name):
+        if not self.router.catalog.lists(name):
             raise no_such_model(name)
-        ranked = cheapest(map(_typical, self.catalog.offers(name)))
+        ranked = cheapest(map(_typical, self.router.catalog.offers(name)))
         tiers = {each.provider.tier for each in ranked}
         return {
             "id": name,
@@ -91,13 +92,13 @@ class Status:
                                 provider.name, offer.model
                             ),
                         }
-                        for offer in self.catalog.offers_of(provider.name)
+                        for offer in self.router.catalog.offers_of(provider.name)
                     ],
                     "circuit": circuits[provider.name],
                     "cooling_until": self.cooldowns.ends(provider.name),
                     "has_key": provider.api_key is not None,
                 }
-                for provider in self.catalog.providers.values()
+                for provider in self.router.catalog.providers.values()
             ]
         }
 
@@ -119,7 +120,7 @@ class Status:
         providers = {
             name: {
                 **circuit,
-                "tier": self.catalog.providers[name].tier,
+                "tier": self.router.catalog.providers[name].tier,
                 "cooling_until": self.cooldowns.ends(name),
             }
             for name, circuit in circuits.items()
