@@ -4,6 +4,7 @@ L{ArbstrService}: how it starts and in which order it ends.
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any, cast
 
 from attrs import define
@@ -15,11 +16,12 @@ from twisted.logger import ILogObserver
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
-from zope.interface import implementer
 
 from arbstr.config.builtin import builtin_config
-from arbstr.config.model import Config, ServerSettings
+from arbstr.config.model import Config, LoggingSettings, ServerSettings
+from arbstr.config.status import ConfigStatus
 from arbstr.ledger.database import Database
+from arbstr.logs import LogObserver
 from arbstr.routing.learned import Learned
 from arbstr.service import ArbstrService, Daemon
 from arbstr.web.inflight import InFlight
@@ -105,6 +107,7 @@ class ServiceTests(SynchronousTestCase):
             ledger=cast(Any, Part("ledger", self.told)),
             learned=Learned(),
             live=cast(Any, None),
+            status=ConfigStatus(0),
         )
 
     def start(self) -> ArbstrService:
@@ -257,10 +260,7 @@ class LogObserverTests(SynchronousTestCase):
     """
 
     def test_given(self) -> None:
-        @implementer(ILogObserver)
-        def observer(event: object) -> None:
-            pass
-
+        observer = LogObserver(LoggingSettings(), StringIO())
         application = Application("arbstr")
         service = ArbstrService(builtin_config(), None, observer)
         service.setServiceParent(application)

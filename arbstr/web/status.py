@@ -13,6 +13,7 @@ from arbstr.circuit import (
     CoolDowns,
 )
 from arbstr.config.model import ProviderSettings, Tier
+from arbstr.config.status import ConfigStatus
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
 from arbstr.routing.catalog import Offer
@@ -31,6 +32,8 @@ class Status:
     Answers questions about the daemon; every answer is a JSON value.
 
     @ivar created: when the daemon was started, in seconds since the epoch.
+    @ivar config: that a file which is read again is broken is told, but changes
+        nothing about the health of what is served.
     """
 
     router: Router
@@ -38,6 +41,7 @@ class Status:
     cooldowns: CoolDowns
     ledger: Ledger
     created: int
+    config: ConfigStatus
 
     def models(self) -> dict[str, object]:
         """
@@ -126,7 +130,12 @@ class Status:
             for name, circuit in circuits.items()
         }
         code = 503 if status == "unhealthy" else 200
-        return code, {"status": status, "providers": providers, "ledger": ledger}
+        return code, {
+            "status": status,
+            "providers": providers,
+            "ledger": ledger,
+            "config": self.config.as_json(),
+        }
 
     def _circuits(self) -> dict[str, dict[str, object]]:
         return {

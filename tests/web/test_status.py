@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
 from arbstr.config.builtin import builtin_config
 from arbstr.config.model import CircuitSettings, ModelSettings, ProviderSettings
+from arbstr.config.status import ConfigStatus
 from arbstr.errors import ApiError
 from arbstr.routing.router import Router
 from arbstr.web.status import Status
@@ -60,9 +61,15 @@ class StatusTestCase(SynchronousTestCase):
             self.router.catalog.providers, CircuitSettings(), self.clock
         )
         self.ledger = ListLedger()
+        self.config = ConfigStatus(NOON)
         self.cooldowns = CoolDowns(self.clock, lambda: NOON)
         self.status = Status(
-            self.router, self.circuits, self.cooldowns, self.ledger, CREATED
+            self.router,
+            self.circuits,
+            self.cooldowns,
+            self.ledger,
+            CREATED,
+            self.config,
         )
 
     def trip(self, *names: str) -> None:
