@@ -25,6 +25,7 @@ LEVELS = (
     {"dispatch"},
     {"web"},
     {"live"},
+    {"daemon"},
     {"service", "commands"},
     {"tap", "cli"},
 )

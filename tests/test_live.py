@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.circuit import CircuitState
 from arbstr.config.model import CircuitSettings, Config, ProviderSettings
-from arbstr.service import build
+from arbstr.daemon import build
 from tests.routing.market import ask, names, seller
 
 ALPHA, BETA = seller("alpha", 1, 1), seller("beta", 2, 2)

@@ -20,10 +20,11 @@ from twisted.web.server import Site
 from arbstr.config.builtin import builtin_config
 from arbstr.config.model import Config, LoggingSettings, ServerSettings
 from arbstr.config.status import ConfigStatus
+from arbstr.daemon import Daemon
 from arbstr.ledger.database import Database
 from arbstr.logs import LogObserver
 from arbstr.routing.learned import Learned
-from arbstr.service import ArbstrService, Daemon
+from arbstr.service import ArbstrService
 from arbstr.web.inflight import InFlight
 
 GRACE = 30
@@ -94,7 +95,7 @@ class ServiceTests(SynchronousTestCase):
         self, config: Config, reactor: Any, clock: IReactorTime, database: Database
     ) -> Daemon:
         """
-        See L{arbstr.service.build}.
+        See L{arbstr.daemon.build}.
         """
         self.built_from = config
         self.in_flight = InFlight(clock)
