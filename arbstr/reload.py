@@ -84,7 +84,7 @@ class Reloader:
         kept = self._use(loaded.config)
         self._status.loaded(self._now())
         for warning in loaded.warnings:
-            self._log.warn("{warning}", warning=warning)
+            self._log.warn("{line}", line=warning)
         for name in kept:
             self._log.warn(
                 "{name} has changed in {path}, which takes effect when arbstr is "
@@ -101,7 +101,7 @@ class Reloader:
     def _failed(self, problems: tuple[str, ...] | list[str]) -> None:
         self._status.failed(problems)
         for problem in problems:
-            self._log.error("{problem}", problem=problem)
+            self._log.error("{line}", line=problem)
         self._log.error("Nothing has changed: the configuration cannot be used")
         self._supervisor.ready(f"Serving by an older configuration: {problems[0]}")
 

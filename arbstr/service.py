@@ -37,9 +37,9 @@ class ArbstrService(MultiService):
     The daemon as twistd knows it.
 
     @ivar config: the one in use.
+    @ivar load: reads the configuration again; without it that cannot be done.
     @param log_observer: becomes the application's own, unless twistd's
         command line names another.
-    @param load: reads the configuration again; without it that cannot be done.
     @param environ: says how to reach the supervisor of the process.
     @param build: puts the parts together.
     @param make_database: of a URL and a reactor, one to be opened.
@@ -68,7 +68,7 @@ class ArbstrService(MultiService):
         self._reactor = reactor
         self._clock = MonotonicClock(reactor)
         self._log_observer = log_observer
-        self._load = load
+        self.load = load
         self._supervisor = Supervisor(environ or {}, self._clock)
         self._build = build
         self._make_database = make_database
@@ -134,7 +134,7 @@ class ArbstrService(MultiService):
         """
         Read the configuration again, and follow it from now on.
         """
-        if self._load is None:
+        if self.load is None:
             self._log.warn("SIGHUP: there is no file to be read again")
         elif not self._ending:
             self._reloader.reload()
@@ -186,9 +186,9 @@ class ArbstrService(MultiService):
         self._supervisor.ready(f"Serving on {addresses} for {count} providers")
 
     def _read_again(self) -> Deferred[Loaded]:
-        assert self._load is not None
+        assert self.load is not None
         pool = self._reactor.getThreadPool()
-        return deferToThreadPool(self._reactor, pool, self._load)
+        return deferToThreadPool(self._reactor, pool, self.load)
 
     def _use(self, wanted: Config) -> list[str]:
         """
