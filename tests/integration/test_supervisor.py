@@ -129,7 +129,7 @@ class SupervisorTests(SynchronousTestCase):
         """
         Twice as often as it has to be.
         """
-        supervisor = self.supervised()
+        self.supervised()
         self.clock.advance(WATCHDOG_SECONDS / 2 - 1)
         self.assert_told()
         self.clock.advance(1)
@@ -159,7 +159,7 @@ class SupervisorTests(SynchronousTestCase):
         self.assert_told("WATCHDOG=1")
 
     def test_watchdog_of_this_process(self) -> None:
-        supervisor = self.supervised(pid=str(PID))
+        self.supervised(pid=str(PID))
         self.clock.advance(WATCHDOG_SECONDS / 2)
         self.assert_told("WATCHDOG=1")
 
