@@ -1,11 +1,12 @@
 """
-A clock that does not jump.
+A clock that does not jump, and how moments are told.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -42,3 +43,13 @@ class MonotonicClock:
         See L{IReactorTime.getDelayedCalls}.
         """
         return list(self._reactor.getDelayedCalls())
+
+
+def rfc3339(moment: float) -> str:
+    """
+    A moment for people and programs, such as C{2026-11-22T10:00:00Z}.
+
+    @param moment: seconds since the epoch.
+    """
+    told = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    return told.replace("+00:00", "Z")

@@ -60,9 +60,22 @@ class Dispatcher:
         self._turns = Turns(circuits, cooldowns, retry, clock, jitter)
         self._cooldowns = cooldowns
         self._budget = RetryBudget(clock)
+        self._clock = clock
+        self.configure(retry, streaming, usd_per_sat)
+
+    def configure(
+        self,
+        retry: RetrySettings,
+        streaming: StreamingSettings,
+        usd_per_sat: Decimal | None,
+    ) -> None:
+        """
+        Try candidates by other settings from now on.  Requests that are on their
+        way keep their deadline and their number of attempts.
+        """
+        self._turns.configure(retry)
         self._retry = retry
         self._streaming = streaming
-        self._clock = clock
         self._usd_per_sat = usd_per_sat
 
     async def run(

@@ -21,6 +21,7 @@ from twisted.logger import (
     LogLevelFilterPredicate,
     formatEvent,
 )
+from zope.interface import implementer
 
 from arbstr.config.model import LoggingSettings
 from arbstr.redact import escape
@@ -38,6 +39,31 @@ def request_context(request_id: str) -> Iterator[None]:
         yield
     finally:
         _request_id.reset(token)
+
+
+@implementer(ILogObserver)
+class LogObserver:
+    """
+    The log, whose settings can change while it is written.
+
+    @param out: where it is written to.
+    """
+
+    def __init__(self, settings: LoggingSettings, out: IO[Any]) -> None:
+        self._out = out
+        self.configure(settings)
+
+    def configure(self, settings: LoggingSettings) -> None:
+        """
+        Write by other settings from now on.
+        """
+        self._observe = make_observer(settings, self._out)
+
+    def __call__(self, event: LogEvent) -> None:
+        """
+        See L{ILogObserver.__call__}.
+        """
+        self._observe(event)
 
 
 def make_observer(settings: LoggingSettings, out: IO[Any]) -> ILogObserver:

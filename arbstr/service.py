@@ -1,134 +1,46 @@
 """
-Builds the daemon from a configuration, starts it, and drains it.
+Starts the daemon, lets it follow its configuration, and drains it.
 """
 
 from __future__ import annotations
 
-import signal
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
-from sqlalchemy import Connection
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator, SchedulerStopped
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
-from twisted.python.failure import Failure
-from twisted.web.iweb import IPolicyForHTTPS
-from twisted.web.server import Site
 
-from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
+from arbstr import signals
 from arbstr.clock import MonotonicClock
+from arbstr.config.change import change
+from arbstr.config.load import Loaded
 from arbstr.config.model import Config
-from arbstr.dispatch import Dispatcher
-from arbstr.ledger.both import Both
+from arbstr.daemon import Daemon, build
 from arbstr.ledger.database import Database, DatabaseError
-from arbstr.ledger.learning import newest
 from arbstr.ledger.retention import Retention
-from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
-from arbstr.routing.learned import Learned
-from arbstr.routing.observation import Observation, read_row
-from arbstr.routing.router import Router
-from arbstr.upstream.agent import Connections
-from arbstr.upstream.client import ProviderClient
-from arbstr.upstream.cost import usd_per_sat
-from arbstr.upstream.mock import MockProvider
-from arbstr.web.app import WebApp
-from arbstr.web.chat import Chat
+from arbstr.logs import LogObserver
+from arbstr.reload import Reloader
+from arbstr.remembering import Remembering
+from arbstr.supervisor import Supervisor
+from arbstr.upstream.mocks import Mocks
 from arbstr.web.clients import Clients
-from arbstr.web.explain import Explain
-from arbstr.web.guard import Guard
-from arbstr.web.inflight import InFlight
 from arbstr.web.listening import CannotStart, Listening
-from arbstr.web.reports import Reports, known_names
-from arbstr.web.site import make_site
-from arbstr.web.status import Status
 
 # After the grace, clients still have to be told that their answers end here.
 _LEAST_SECONDS_TO_SEND = 1
-
-
-@frozen
-class Daemon:
-    """
-    The parts of a running daemon that something outlives a request for.
-    """
-
-    site: Site
-    guard: Guard
-    in_flight: InFlight
-    circuits: CircuitBreakerRegistry
-    connections: Connections
-    ledger: Ledger
-    learned: Learned
-
-
-def build(
-    config: Config,
-    reactor: Any,
-    clock: IReactorTime,
-    ledger: Ledger | None = None,
-    tls_policy: IPolicyForHTTPS | None = None,
-    database: Database | None = None,
-) -> Daemon:
-    """
-    Put the parts together.  Nothing is opened yet.
-
-    @param config: every provider in it has a URL.
-    @param reactor: connects to providers.
-    @param clock: all intervals are measured by it.
-    @param ledger: where rows go; by default to the log.
-    @param tls_policy: which of the providers' certificates are trusted; by
-        default those that the platform trusts.
-    @param database: where rows go as well, and reports come from.
-    """
-    router = Router(config)
-    circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
-    cooldowns = CoolDowns(clock)
-    connections = Connections(reactor, tls_policy)
-    dispatcher = Dispatcher(
-        ProviderClient(connections, clock),
-        circuits,
-        cooldowns,
-        config.retry,
-        config.streaming,
-        clock,
-        usd_per_sat=usd_per_sat(config.btc_usd),
-    )
-    ledger = ledger or LogLedger(config.logging.log_requests)
-    if database is not None:
-        ledger = Both(ledger, DatabaseLedger(database, clock))
-    in_flight = InFlight(clock)
-    web = WebApp(
-        Chat(router, dispatcher, ledger, in_flight, clock),
-        Status(router.catalog, circuits, cooldowns, ledger, int(time.time())),
-        Explain(router, circuits, cooldowns),
-        None
-        if database is None
-        else Reports(database, known_names(config, router.catalog)),
-    )
-    guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
-    return Daemon(
-        site=make_site(guard, guard, config.server.max_body_bytes, reactor),
-        guard=guard,
-        in_flight=in_flight,
-        circuits=circuits,
-        connections=connections,
-        ledger=ledger,
-        learned=router.learned,
-    )
 
 
 class ArbstrService(MultiService):
     """
     The daemon as twistd knows it.
 
-    @ivar config: what it was built from.
+    @ivar config: the one in use.
+    @ivar load: reads the configuration again; without it that cannot be done.
     @param log_observer: becomes the application's own, unless twistd's
         command line names another.
+    @param environ: says how to reach the supervisor of the process.
     @param build: puts the parts together.
     @param make_database: of a URL and a reactor, one to be opened.
     """
@@ -138,12 +50,16 @@ class ArbstrService(MultiService):
     _database: Database
     _clients: Clients
     _listening: Listening
+    _reloader: Reloader
+    _remembering: Remembering
 
     def __init__(
         self,
         config: Config,
         reactor: Any,
-        log_observer: ILogObserver | None = None,
+        log_observer: LogObserver | None = None,
+        load: Callable[[], Loaded] | None = None,
+        environ: Mapping[str, str] | None = None,
         build: Callable[..., Daemon] = build,
         make_database: Callable[[str, Any], Database] = Database,
     ) -> None:
@@ -152,13 +68,12 @@ class ArbstrService(MultiService):
         self._reactor = reactor
         self._clock = MonotonicClock(reactor)
         self._log_observer = log_observer
+        self.load = load
+        self._supervisor = Supervisor(environ or {}, self._clock)
         self._build = build
         self._make_database = make_database
-        self._mocks: list[MockProvider] = []
+        self._mocks = Mocks(reactor)
         self._retention: Retention | None = None
-        self._cooperator = Cooperator(
-            scheduler=lambda work: reactor.callLater(0, work), started=True
-        )
         self._ending = False
 
     def setServiceParent(self, parent: Any) -> None:
@@ -177,9 +92,15 @@ class ArbstrService(MultiService):
             be listened on.
         """
         self._database = self._open_database()
-        config = self._start_mocks()
+        config = self._mocks.use(self.config)
         self._daemon = self._build(
             config, self._reactor, self._clock, database=self._database
+        )
+        self._reloader = Reloader(
+            self._read_again, self._use, self._daemon.status, self._supervisor
+        )
+        self._remembering = Remembering(
+            self._database, self._daemon.learned, self._reactor
         )
         self._clients = Clients(self._daemon.site, self._clock)
         self._listening = Listening(config.server.listen, self._clients, self._reactor)
@@ -192,7 +113,7 @@ class ArbstrService(MultiService):
         """
         MultiService.startService(self)
         self._reactor.callWhenRunning(self._serving)
-        self._remember()
+        self._remembering.start()
         keep_days = self.config.database.keep_days
         if keep_days is not None:
             self._retention = Retention(self._database, self._clock, keep_days)
@@ -209,6 +130,15 @@ class ArbstrService(MultiService):
         elif not self._daemon.in_flight.cancel():
             self._clients.cut()
 
+    def reload(self) -> None:
+        """
+        Read the configuration again, and follow it from now on.
+        """
+        if self.load is None:
+            self._log.warn("SIGHUP: there is no file to be read again")
+        elif not self._ending:
+            self._reloader.reload()
+
     def stopService(self) -> Deferred[None]:
         """
         Drain: take nothing new, listen no more, let what is in flight finish
@@ -221,18 +151,21 @@ class ArbstrService(MultiService):
         grace = self.config.server.shutdown_grace_seconds
         deadline = self._clock.seconds() + grace
         daemon.guard.close()
+        self._supervisor.stopping()
+        self._reloader.stop()
         await MultiService.stopService(self)
         self._log.info("Draining {count} requests", count=len(daemon.in_flight))
         await daemon.in_flight.drain(grace)
         left = deadline - self._clock.seconds()
         await self._clients.close(max(left, _LEAST_SECONDS_TO_SEND))
         await daemon.connections.close()
-        self._cooperator.stop()
+        self._remembering.stop()
         if self._retention is not None:
             self._retention.stop()
         await daemon.ledger.drain()
         await self._database.close()
-        await gatherResults([mock.stop() for mock in self._mocks])
+        await self._mocks.stop()
+        self._supervisor.close()
 
     def _open_database(self) -> Database:
         try:
@@ -242,62 +175,32 @@ class ArbstrService(MultiService):
             raise CannotStart(f"arbstr: {error}") from None
         return database
 
-    def _remember(self) -> None:
-        """
-        Learn once more what was learned before the last stop.
-        """
-        before_ms = int(time.time() * 1000)
-
-        def observations(connection: Connection) -> list[Observation]:
-            found = map(read_row, newest(connection, before_ms))
-            return [each for each in found if each is not None]
-
-        def learn(seen: list[Observation]) -> Deferred[Any]:
-            # A little at a time: requests are being served already.
-            observing = map(self._daemon.learned.observe, seen)
-            return self._cooperator.coiterate(observing)
-
-        self._database.read(observations).addCallback(learn).addErrback(
-            self._learned_nothing
-        )
-
-    def _learned_nothing(self, failure: Failure) -> None:
-        # A process that ends at once breaks it off, in the database too.
-        if not self._ending and not failure.check(SchedulerStopped):
-            self._log.failure("Nothing is learned of the log", failure)
-
     def _serving(self) -> None:
-        # With the reactor's own handlers twistd would, after the drain, die of
-        # the signal, and a second one would be an error.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
-        # Left alone it would kill the process without a drain.
-        signal.signal(signal.SIGHUP, self._hung_up)
+        signals.listen(self._reactor, self.terminate, self.reload)
+        addresses, count = self._listening.addresses(), len(self.config.providers)
         self._log.info(
             "Serving on {addresses} for {count} providers",
-            addresses=self._listening.addresses(),
-            count=len(self.config.providers),
+            addresses=addresses,
+            count=count,
         )
+        self._supervisor.ready(f"Serving on {addresses} for {count} providers")
 
-    def _signalled(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self.terminate)
+    def _read_again(self) -> Deferred[Loaded]:
+        assert self.load is not None
+        pool = self._reactor.getThreadPool()
+        return deferToThreadPool(self._reactor, pool, self.load)
 
-    def _hung_up(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(
-            self._log.warn, "SIGHUP: to read the configuration again, restart arbstr"
-        )
-
-    def _start_mocks(self) -> Config:
+    def _use(self, wanted: Config) -> list[str]:
         """
-        Start the mock providers.
+        Follow another configuration as far as that is possible.
 
-        @return: the configuration with their URLs in it.
+        @return: the names of the settings in which that takes a new start.
+        @raise ConfigError: the daemon as it was started makes it unsafe.
         """
-        providers = []
-        for provider in self.config.providers:
-            if provider.kind == "mock":
-                mock = MockProvider(provider, self._reactor)
-                self._mocks.append(mock)
-                provider = provider.model_copy(update={"url": mock.start()})
-            providers.append(provider)
-        return self.config.model_copy(update={"providers": tuple(providers)})
+        config, kept = change(self.config, wanted)
+        self._daemon.live.use(self._mocks.use(config))
+        self._mocks.stop_others(config)
+        if self._log_observer is not None:
+            self._log_observer.configure(config.logging)
+        self.config = config
+        return kept

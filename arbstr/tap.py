@@ -4,22 +4,23 @@ C{twistd arbstr}: the command line of the daemon.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from attrs import evolve
 from pydantic import ValidationError
 from twisted.application.service import IService
 from twisted.internet import reactor
-from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from arbstr.config.builtin import builtin_config
-from arbstr.config.load import ConfigError, default_path, load_config
+from arbstr.config.load import ConfigError, Loaded, default_path, load_config
 from arbstr.config.model import Config, LoggingSettings, ServerSettings
 
-from .logs import make_observer
+from .logs import LogObserver
 from .service import ArbstrService
 
 # SQLite's driver lets go of the interpreter with every row.  At Python's own 5
@@ -47,36 +48,57 @@ def makeService(options: Options) -> IService:
     @raise SystemExit: with everything that is wrong with the configuration.
     """
     try:
-        config = _configure(options)
+        path = _path(options)
+        if path is None:
+            loaded = Loaded(builtin_config(), "--mock", {})
+        else:
+            loaded = load_config(path)
+        config = _listen_on(options["listen"], loaded.config)
     except ConfigError as error:
         sys.exit(str(error))
+    for warning in loaded.warnings:
+        print(warning, file=sys.stderr)
     sys.setswitchinterval(_SWITCH_SECONDS)
     observer = _observer(config.logging, options.parent or {})
-    return ArbstrService(config, reactor, observer)
+    reload = None if path is None else _again(path, options["listen"])
+    return ArbstrService(config, reactor, observer, reload, os.environ)
 
 
-def _configure(options: Options) -> Config:
+def _path(options: Options) -> str | None:
+    """
+    The file to read; C{None} where there is to be none.
+    """
     if options["mock"]:
         if options["config"]:
             raise ConfigError(["expected --mock or --config, found both"])
-        config = builtin_config()
-    else:
-        path = options["config"] or default_path()
-        if path is None:
-            raise ConfigError(
-                [
-                    "expected --config FILE, ARBSTR_CONFIG, etc/arbstr.yaml or "
-                    "--mock, found none"
-                ]
-            )
-        loaded = load_config(path)
-        for warning in loaded.warnings:
-            print(warning, file=sys.stderr)
-        config = loaded.config
-    return _listen_on(options["listen"], config) if options["listen"] else config
+        return None
+    path: str | None = options["config"] or default_path()
+    if path is None:
+        raise ConfigError(
+            [
+                "expected --config FILE, ARBSTR_CONFIG, etc/arbstr.yaml or "
+                "--mock, found none"
+            ]
+        )
+    return path
 
 
-def _listen_on(description: str, config: Config) -> Config:
+def _again(path: str, listen: str | None) -> Callable[[], Loaded]:
+    """
+    Reads the same file as at the start, wherever the daemon may have moved.
+    """
+    there = os.path.abspath(path)
+
+    def load() -> Loaded:
+        loaded = load_config(there)
+        return evolve(loaded, config=_listen_on(listen, loaded.config))
+
+    return load
+
+
+def _listen_on(description: str | None, config: Config) -> Config:
+    if not description:
+        return config
     try:
         server = ServerSettings.model_validate(
             config.server.model_dump() | {"listen": description}
@@ -91,7 +113,7 @@ def _listen_on(description: str, config: Config) -> Config:
 
 def _observer(
     settings: LoggingSettings, twistd: Mapping[str, Any]
-) -> ILogObserver | None:
+) -> LogObserver | None:
     """
     Our own log, written to where twistd would have written its own.
     """
@@ -101,4 +123,4 @@ def _observer(
     if not path:
         path = "-" if twistd.get("nodaemon") else "twistd.log"
     out: IO[Any] = sys.stdout if path == "-" else LogFile.fromFullPath(path)
-    return make_observer(settings, out)
+    return LogObserver(settings, out)

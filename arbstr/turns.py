@@ -46,6 +46,12 @@ class Turns:
         self._jitter = jitter
         self._load: Counter[str] = Counter()
 
+    def configure(self, retry: RetrySettings) -> None:
+        """
+        Back off by other settings from now on.
+        """
+        self._retry = retry
+
     @contextmanager
     def taken(self, candidate: Candidate) -> Iterator[None]:
         """

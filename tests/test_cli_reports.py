@@ -247,6 +247,22 @@ class TableTests(DaemonTestCase):
         self.assertEqual((result.code, state), (0, "degraded"))
         self.assertEqual(self.cells(line), ["alpha", "open", "3", "1", "local", "-"])
 
+    def test_file_that_cannot_be_read_again(self) -> None:
+        """
+        Why stands below, and terminals obey nothing in it.
+        """
+        config = {"loaded_at": "2026-11-22T10:00:00Z", "error": "one\n\x1b[2Jtwo"}
+        result = self.ask(HEALTH | {"config": config}, "health")
+        self.assertEqual(
+            result.out.splitlines()[3:],
+            ["The file in its present state cannot be used:", "one", "\ufffd[2Jtwo"],
+        )
+
+    def test_file_that_can(self) -> None:
+        config = {"loaded_at": "2026-11-22T10:00:00Z", "error": None}
+        with_config = self.ask(HEALTH | {"config": config}, "health")
+        self.assertEqual(with_config.out, self.ask(HEALTH, "health").out)
+
     def test_unhealthy(self) -> None:
         """
         It is told just the same, and scripts see it by the exit code.

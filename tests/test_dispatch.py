@@ -5,10 +5,12 @@ Tests for L{arbstr.dispatch}: who is tried, and who next.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError
 from twisted.logger import capturedLogs, formatEvent
 
+from arbstr.config.model import RetrySettings, StreamingSettings
 from arbstr.routing.money import Usage
 from tests.dispatching import DispatchTestCase, refusal
 from tests.fakes import Sent, provider
@@ -16,6 +18,54 @@ from tests.integration.providers import DONE, FIRST, completion
 
 INVALID_MODEL = {"error": {"message": "no such model", "type": "invalid_model"}}
 NO_MODEL = {"error": {"message": "no such model", "code": "model_not_found"}}
+
+
+class ConfigureTests(DispatchTestCase):
+    """
+    Other settings while requests are on their way.
+    """
+
+    def change(self, failover: bool = True, **retry: Any) -> None:
+        """
+        The configuration changes.
+        """
+        self.dispatcher.configure(
+            RetrySettings(**retry), StreamingSettings(failover=failover), None
+        )
+
+    def test_attempts(self) -> None:
+        self.change(max_attempts=1)
+        dispatched = self.dispatch("alpha", "beta")
+        self.last.answer(500, refusal())
+        self.assert_fails(dispatched, 502)
+        self.assertEqual(self.asked, ["alpha"])
+
+    def test_requests_on_their_way(self) -> None:
+        """
+        They may make as many attempts as when they came.
+        """
+        dispatched = self.dispatch("alpha", "beta")
+        self.change(max_attempts=1)
+        self.last.answer(500, refusal())
+        self.serve()
+        self.assert_served(dispatched, by="beta")
+
+    def test_back_off(self) -> None:
+        self.change(backoff_seconds=[7])
+        dispatched = self.dispatch("alpha")
+        self.last.answer(500, refusal())
+        self.clock.advance(6.9)
+        self.assertEqual(self.asked, ["alpha"])
+        self.clock.advance(0.1)
+        self.serve()
+        self.assert_served(dispatched, by="alpha")
+
+    def test_failover_of_streams(self) -> None:
+        self.change(failover=False)
+        dispatched = self.dispatch("alpha", "beta", stream=True)
+        self.last.answer(500, refusal())
+        self.assert_fails(dispatched, 502)
+        self.assertEqual(self.asked, ["alpha"])
 
 
 class OrderTests(DispatchTestCase):

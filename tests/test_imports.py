@@ -16,14 +16,16 @@ ROOT = Path(arbstr.__file__).parent
 
 # From the ground up.  A part may import what lies on a lower level, and itself.
 LEVELS = (
-    {"__init__", "errors", "redact", "clock", "quiet"},
+    {"__init__", "errors", "redact", "clock", "quiet", "signals"},
     {"config"},
-    {"logs", "circuit", "routing", "ledger"},
-    {"upstream"},
+    {"logs", "circuit", "routing", "ledger", "supervisor"},
+    {"upstream", "remembering", "reload"},
     {"exchange", "tries"},
     {"turns"},
     {"dispatch"},
     {"web"},
+    {"live"},
+    {"daemon"},
     {"service", "commands"},
     {"tap", "cli"},
 )

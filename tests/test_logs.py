@@ -16,7 +16,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.model import LoggingSettings
-from arbstr.logs import format_json, format_text, make_observer, request_context
+from arbstr.logs import (
+    LogObserver,
+    format_json,
+    format_text,
+    make_observer,
+    request_context,
+)
 
 WHEN = datetime(2026, 11, 22, 10, 0, 0, 123456, UTC)
 
@@ -70,6 +76,30 @@ class Row:
 
     def as_json(self) -> dict[str, object]:
         return self.told
+
+
+class LogObserverTests(SynchronousTestCase):
+    """
+    A log whose settings change.
+    """
+
+    def setUp(self) -> None:
+        self.out = StringIO()
+        self.observer = LogObserver(LoggingSettings(), self.out)
+
+    def test_at_first(self) -> None:
+        self.observer(event("told"))
+        self.assertTrue(self.out.getvalue().endswith(" info dispatch told\n"))
+
+    def test_level(self) -> None:
+        self.observer.configure(LoggingSettings(level="warn"))
+        self.observer(event("told"))
+        self.assertEqual(self.out.getvalue(), "")
+
+    def test_format(self) -> None:
+        self.observer.configure(LoggingSettings(format="json"))
+        self.observer(event("told"))
+        self.assertEqual(json.loads(self.out.getvalue())["message"], "told")
 
 
 class TextTests(SynchronousTestCase):

@@ -4,24 +4,29 @@ L{ArbstrService}: how it starts and in which order it ends.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from io import StringIO
+from typing import Any, Self, cast
 
 from attrs import define
 from twisted.application.service import Application
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
-from zope.interface import implementer
 
 from arbstr.config.builtin import builtin_config
-from arbstr.config.model import Config, ServerSettings
+from arbstr.config.load import Loaded
+from arbstr.config.model import Config, LoggingSettings, ServerSettings
+from arbstr.config.status import ConfigStatus
+from arbstr.daemon import Daemon
 from arbstr.ledger.database import Database
+from arbstr.logs import LogObserver
 from arbstr.routing.learned import Learned
-from arbstr.service import ArbstrService, Daemon
+from arbstr.service import ArbstrService
 from arbstr.web.inflight import InFlight
 
 GRACE = 30
@@ -57,12 +62,24 @@ class Books(Part):
 
 class Reactor(MemoryReactorClock):
     """
-    Tells when a port is closed.
+    Tells when a port is closed.  Its threads do their work when they are told to.
     """
 
     def __init__(self, told: list[str]) -> None:
         super().__init__()
         self.told = told
+        self.threads: list[Callable[[], None]] = []
+
+    def getThreadPool(self) -> Self:
+        return self
+
+    def callInThreadWithCallback(
+        self, done: Callable[[bool, object], None], work: Callable[[], object]
+    ) -> None:
+        self.threads.append(lambda: done(True, work()))
+
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+        call(*arguments)
 
     def listenTCP(self, port: int, *arguments: Any, **options: Any) -> Any:
         listening = super().listenTCP(port, *arguments, **options)
@@ -78,6 +95,8 @@ class ServiceTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.told: list[str] = []
+        self.used: list[Config] = []
+        self.status = ConfigStatus(0)
         self.reactor = Reactor(self.told)
         self.config = builtin_config().model_copy(
             update={
@@ -92,7 +111,7 @@ class ServiceTests(SynchronousTestCase):
         self, config: Config, reactor: Any, clock: IReactorTime, database: Database
     ) -> Daemon:
         """
-        See L{arbstr.service.build}.
+        See L{arbstr.daemon.build}.
         """
         self.built_from = config
         self.in_flight = InFlight(clock)
@@ -104,6 +123,8 @@ class ServiceTests(SynchronousTestCase):
             connections=cast(Any, Part("connections", self.told)),
             ledger=cast(Any, Part("ledger", self.told)),
             learned=Learned(),
+            live=cast(Any, self),
+            status=self.status,
         )
 
     def start(self) -> ArbstrService:
@@ -119,6 +140,22 @@ class ServiceTests(SynchronousTestCase):
         service.privilegedStartService()
         service.startService()
         return service
+
+    def use(self, config: Config) -> None:
+        """
+        See L{arbstr.live.Live.use}.
+        """
+        self.used.append(config)
+
+    def reload(self, service: ArbstrService, **server: Any) -> None:
+        """
+        The file holds other settings of the server, and is read again.
+        """
+        wanted = self.config.model_copy(
+            update={"server": self.config.server.model_copy(update=server)}
+        )
+        service.load = lambda: Loaded(wanted, "arbstr.yaml", {})
+        service.reload()
 
     def serve(self) -> tuple[Deferred[None], Deferred[None]]:
         """
@@ -249,6 +286,54 @@ class ServiceTests(SynchronousTestCase):
         self.assertNoResult(served)
         self.assertTrue(transport.disconnected)
 
+    def test_reload(self) -> None:
+        """
+        The file is read in a thread; what it says is used with the mock
+        providers' URLs.
+        """
+        service = self.start()
+        self.reload(service, max_in_flight=7)
+        self.assertEqual(self.used, [])
+        self.reactor.threads.pop()()
+        (config,) = self.used
+        self.assertEqual(config.server.max_in_flight, 7)
+        self.assertEqual(config.providers, self.built_from.providers)
+
+    def test_grace_of_a_reload(self) -> None:
+        service = self.start()
+        self.reload(service, shutdown_grace_seconds=1)
+        self.reactor.threads.pop()()
+        _, served = self.serve()
+        service.stopService()
+        self.reactor.advance(1)
+        self.failureResultOf(served, CancelledError)
+
+    def test_reload_as_it_ends(self) -> None:
+        """
+        It would be of no use to anybody.
+        """
+        service = self.start()
+        service.terminate()
+        self.reload(service)
+        self.assertEqual(self.reactor.threads, [])
+
+    def test_end_as_it_reloads(self) -> None:
+        service = self.start()
+        self.reload(service)
+        service.terminate()
+        self.successResultOf(service.stopService())
+        self.reactor.threads.pop()()
+        self.assertEqual(self.used, [])
+
+    def test_nothing_to_reload(self) -> None:
+        service = self.start()
+        with capturedLogs() as events:
+            service.reload()
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["SIGHUP: there is no file to be read again"],
+        )
+
 
 class LogObserverTests(SynchronousTestCase):
     """
@@ -256,10 +341,7 @@ class LogObserverTests(SynchronousTestCase):
     """
 
     def test_given(self) -> None:
-        @implementer(ILogObserver)
-        def observer(event: object) -> None:
-            pass
-
+        observer = LogObserver(LoggingSettings(), StringIO())
         application = Application("arbstr")
         service = ArbstrService(builtin_config(), None, observer)
         service.setServiceParent(application)

@@ -16,6 +16,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from arbstr.config.model import Config
 from arbstr.service import ArbstrService
 from arbstr.tap import Options, makeService
 
@@ -162,6 +163,58 @@ class MakeServiceTests(TapTestCase):
     def test_stray_argument(self) -> None:
         with self.assertRaises(usage.UsageError):
             Options().parseOptions(["--mock", "etc/arbstr.yaml"])
+
+
+class ReadAgainTests(TapTestCase):
+    """
+    How the daemon reads its file again.
+    """
+
+    def again(self, *arguments: str) -> Config:
+        """
+        Make a daemon, change directory and file, and let it read again.
+        """
+        path = self.file()
+        service = self.make("--config", path, *arguments, nodaemon=True)
+        self.file(FILE.replace("from-the-file", "new").replace("9000", "9002"))
+        assert service.load is not None
+        return service.load().config
+
+    def test_new_settings(self) -> None:
+        config = self.again()
+        self.assertEqual(config.providers[0].name, "new")
+        self.assertEqual(config.server.listen, ("tcp:9002:interface=127.0.0.1",))
+
+    def test_listen_still_over_the_file(self) -> None:
+        config = self.again("--listen", "127.0.0.1:9001")
+        self.assertEqual(config.server.listen, ("tcp:9001:interface=127.0.0.1",))
+
+    def test_same_file(self) -> None:
+        """
+        Wherever twistd goes.
+        """
+        self.file()
+        service = self.make("--config", "arbstr.yaml", nodaemon=True)
+        os.chdir("/")
+        assert service.load is not None
+        self.assertEqual(service.load().config, service.config)
+
+    def test_warnings(self) -> None:
+        """
+        They are told again.
+        """
+        self.patch(sys, "stderr", StringIO())
+        key = "kind: mock, api_key: sk-in-plain-text"
+        path = self.file(FILE.replace("kind: mock", key))
+        service = self.make("--config", path, nodaemon=True)
+        assert service.load is not None
+        self.assertEqual(len(service.load().warnings), 1)
+
+    def test_mock(self) -> None:
+        """
+        There is no file.
+        """
+        self.assertIsNone(self.make("--mock", nodaemon=True).load)
 
 
 class ObserverTests(TapTestCase):

@@ -67,13 +67,14 @@ class CircuitBreaker:
     The state machine.  It issues permits and is told by them.
 
     @ivar provider: the provider's name.
+    @ivar settings: what its next steps follow.
     @ivar probing: whether a probe is in flight.
     """
 
     log = Logger()
 
     provider: str
-    _settings: CircuitSettings
+    settings: CircuitSettings
     _clock: IReactorTime
     _jitter: Callable[[], float]
     _outbox: Outbox
@@ -233,7 +234,7 @@ class CircuitBreaker:
 
     def _count(self, in_a_row: int, error_type: str, message: str) -> None:
         self._last_error = f"{error_type}: {message}"
-        if in_a_row >= self._settings.failure_threshold:
+        if in_a_row >= self.settings.failure_threshold:
             self._trips += 1
             self._open(error_type, message)
 
@@ -284,7 +285,7 @@ class CircuitBreaker:
         with jitter.  Step by step, because a power would overflow in a long
         outage.
         """
-        settings = self._settings
+        settings = self.settings
         if self._open_seconds is None or settings.open_multiplier == 1:
             self._open_seconds = settings.open_seconds
             return self._open_seconds

@@ -9,11 +9,12 @@ import math
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
+
+from arbstr.clock import rfc3339
 
 _LONGEST_RETRY_AFTER = 300.0
 _REFUSED_SECONDS = 300.0
@@ -114,9 +115,7 @@ class CoolDowns:
         current = self.current(name, model)
         if current is None:
             return None
-        moment = self._now() + current.until - self._clock.seconds()
-        told = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-        return told.replace("+00:00", "Z")
+        return rfc3339(self._now() + current.until - self._clock.seconds())
 
     def _find(self, key: tuple[str, str | None]) -> CoolDown | None:
         found = self._cooling.get(key)

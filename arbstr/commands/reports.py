@@ -215,7 +215,12 @@ def _health(answer: Mapping[str, Any]) -> str:
         [name, *(cell(provider.get(key)) for key in keys)]
         for name, provider in answer["providers"].items()
     ]
-    return f"{answer['status']}\n{table([headings, *rows])}"
+    told = f"{answer['status']}\n{table([headings, *rows])}"
+    error = answer.get("config", {}).get("error")
+    if error is None:
+        return told
+    lines = ["The file in its present state cannot be used:", *error.splitlines()]
+    return f"{told}\n{table([[line] for line in lines])}"
 
 
 def _models(answer: Mapping[str, Any]) -> str:

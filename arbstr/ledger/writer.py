@@ -63,13 +63,13 @@ class LogLedger:
     """
     Writes each row as one structured line of the log.
 
-    @param enabled: C{False} where requests are not to be logged.
+    @ivar enabled: C{False} where requests are not to be logged.
     """
 
     _log = Logger()
 
     def __init__(self, enabled: bool = True) -> None:
-        self._enabled = enabled
+        self.enabled = enabled
 
     def begin(self, row: RequestLog) -> None:
         """
@@ -80,7 +80,7 @@ class LogLedger:
         """
         See L{Ledger.record}.
         """
-        if self._enabled:
+        if self.enabled:
             self._log.info(
                 "{summary}",
                 summary=row.summary(),

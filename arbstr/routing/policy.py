@@ -50,6 +50,12 @@ class Policies:
             if rule.keywords
         ]
 
+    def names(self) -> list[str]:
+        """
+        The names of all rules, in the order in which they are tried.
+        """
+        return list(self._rules)
+
     def match(self, header: str | None, last_user_text: str) -> PolicyMatch:
         """
         The rule that the client names, else the first one of whose keywords is

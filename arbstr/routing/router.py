@@ -29,12 +29,23 @@ class Router:
     """
     Plans requests.  Pure: it holds the configuration's view of the market and
     looks at what was learned, sends nothing and remembers nothing.
+
+    @ivar catalog: the current one; the next L{use} puts another in its place.
+    @ivar policies: the current ones.
     """
 
     def __init__(self, config: Config, learned: Learned | None = None) -> None:
-        self.catalog = Catalog(config.providers)
         self.learned = Learned() if learned is None else learned
-        self._policies = Policies(config.policies.rules)
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        """
+        Plan by another configuration from now on.  What was learned and the plans
+        that were made stay as they are.
+        """
+        catalog = Catalog(config.providers)
+        policies = Policies(config.policies.rules)
+        self.catalog, self.policies = catalog, policies
         self._default_strategy = config.policies.default_strategy
 
     def plan(self, request: RouteRequest) -> Plan:
@@ -51,7 +62,7 @@ class Router:
 
         @raise ApiError: it names a policy or a provider that does not exist.
         """
-        match = self._policies.match(request.policy, request.last_user_text)
+        match = self.policies.match(request.policy, request.last_user_text)
         self._check_provider(request.provider)
         input_tokens, output_tokens = self._expected_tokens(request, match.name)
         offered = self._offered(request.model, input_tokens, output_tokens)

@@ -35,9 +35,12 @@ class MockProvider:
     """
     One mock provider's server.
 
+    @ivar url: the base URL to be configured, once it was started.
     @param reactor: listens, and waits.
     @param chance: a random number in 0…1, to fail by.
     """
+
+    url: str
 
     def __init__(
         self,
@@ -45,9 +48,15 @@ class MockProvider:
         reactor: Any,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._provider = provider
         self._reactor = reactor
         self._chance = chance
+        self._site = QuietSite(self._tree(provider), reactor=reactor)
+
+    def use(self, provider: ProviderSettings) -> None:
+        """
+        Behave by other settings from now on, under the same URL.
+        """
+        self._site.resource = self._tree(provider)
 
     def start(self) -> str:
         """
@@ -55,23 +64,24 @@ class MockProvider:
 
         @return: the base URL to be configured.
         """
-        root, v1, chat = Resource(), Resource(), Resource()
-        root.putChild(b"v1", v1)
-        v1.putChild(b"models", _Models(self._provider))
-        v1.putChild(b"chat", chat)
-        chat.putChild(
-            b"completions",
-            _Completions(self._provider, self._reactor, self._chance),
-        )
-        site = QuietSite(root, reactor=self._reactor)
-        self._port = self._reactor.listenTCP(0, site, interface="127.0.0.1")
-        return f"http://127.0.0.1:{self._port.getHost().port}/v1"
+        self._port = self._reactor.listenTCP(0, self._site, interface="127.0.0.1")
+        self.url = f"http://127.0.0.1:{self._port.getHost().port}/v1"
+        return self.url
 
     def stop(self) -> Deferred[None]:
         """
         Listen no more.
         """
         return maybeDeferred(self._port.stopListening)
+
+    def _tree(self, provider: ProviderSettings) -> Resource:
+        root, v1, chat = Resource(), Resource(), Resource()
+        root.putChild(b"v1", v1)
+        v1.putChild(b"models", _Models(provider))
+        v1.putChild(b"chat", chat)
+        completions = _Completions(provider, self._reactor, self._chance)
+        chat.putChild(b"completions", completions)
+        return root
 
 
 class _Models(Resource):

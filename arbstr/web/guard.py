@@ -43,11 +43,11 @@ class TokenBucket:
     """
     Lets so many requests a second pass, and as many at once.
 
-    @param rate: per second; 0 lets everything pass.
+    @ivar rate: per second; 0 lets everything pass.
     """
 
     def __init__(self, rate: float, clock: IReactorTime) -> None:
-        self._rate = rate
+        self.rate = rate
         self._size = max(1.0, rate)
         self._tokens = self._size
         self._clock = clock
@@ -59,14 +59,14 @@ class TokenBucket:
 
         @return: 0, or the seconds after which there will be one.
         """
-        if not self._rate:
+        if not self.rate:
             return 0.0
         now = self._clock.seconds()
-        gained = (now - self._filled) * self._rate
+        gained = (now - self._filled) * self.rate
         self._tokens = min(self._size, self._tokens + gained)
         self._filled = now
         if self._tokens < 1:
-            return (1 - self._tokens) / self._rate
+            return (1 - self._tokens) / self.rate
         self._tokens -= 1
         return 0.0
 
@@ -93,9 +93,18 @@ class Guard(Resource):
         self._clock = clock
         self._application = application
         self._in_flight = in_flight
-        self._most = settings.max_in_flight
         self._bucket = TokenBucket(settings.rate_limit_rps, clock)
         self._closed = False
+        self.configure(settings)
+
+    def configure(self, settings: ServerSettings) -> None:
+        """
+        Let pass by other settings from now on.  What has passed has passed.
+        """
+        self._most = settings.max_in_flight
+        if settings.rate_limit_rps != self._bucket.rate:
+            # Another size, and so a full one: nobody is refused for the past.
+            self._bucket = TokenBucket(settings.rate_limit_rps, self._clock)
         token = settings.auth_token
         self._token = (
             None if token is None else _digest(token.get_secret_value().encode())

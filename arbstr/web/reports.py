@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from arbstr.config.model import Config, Tier
+from arbstr.config.model import Tier
 from arbstr.errors import ApiError, bad_request
 from arbstr.ledger.engines import DatabaseError
 from arbstr.ledger.listing import listing, one
@@ -22,7 +22,7 @@ from arbstr.ledger.matching import Known
 from arbstr.ledger.query import parse_listing, parse_stats
 from arbstr.ledger.reading import TooManyReads
 from arbstr.ledger.stats import stats
-from arbstr.routing.catalog import Catalog
+from arbstr.routing.router import Router
 
 # The arguments of a URL, as twisted.web has them.
 Arguments = Mapping[bytes, Sequence[bytes]]
@@ -48,14 +48,14 @@ class Reports:
     """
     Answers questions about past requests; every answer is a JSON value.
 
-    @ivar known: the configured names.
+    @ivar known: the names that are configured now.
     @ivar now: the wall clock, in seconds since the epoch.
     """
 
     _log = Logger()
 
     database: Reader
-    known: Known
+    known: Callable[[], Known]
     now: Callable[[], float] = time.time
 
     async def stats(self, arguments: Arguments) -> dict[str, object]:
@@ -66,7 +66,8 @@ class Reports:
             a provider that nobody knows; or the database cannot be read.
         """
         query = parse_stats(parameters(arguments), self._milliseconds())
-        return await self._read(lambda each: stats(each, query, self.known))
+        known = self.known()
+        return await self._read(lambda each: stats(each, query, known))
 
     async def requests(self, arguments: Arguments) -> dict[str, object]:
         """
@@ -75,7 +76,8 @@ class Reports:
         @raise ApiError: as for L{stats}.
         """
         query = parse_listing(parameters(arguments), self._milliseconds())
-        return await self._read(lambda each: listing(each, query, self.known))
+        known = self.known()
+        return await self._read(lambda each: listing(each, query, known))
 
     async def request(self, request_id: str) -> dict[str, object]:
         """
@@ -115,15 +117,15 @@ class Reports:
         return int(self.now() * 1000)
 
 
-def known_names(config: Config, catalog: Catalog) -> Known:
+def known_names(router: Router) -> Known:
     """
     Every name that reports tell of even without traffic.
     """
     return Known(
-        models=catalog.models(),
-        providers=list(catalog.providers),
+        models=router.catalog.models(),
+        providers=list(router.catalog.providers),
         tiers=get_args(Tier),
-        policies=[rule.name for rule in config.policies.rules],
+        policies=router.policies.names(),
     )
 
 

@@ -13,10 +13,12 @@ from arbstr.circuit import (
     CoolDowns,
 )
 from arbstr.config.model import ProviderSettings, Tier
+from arbstr.config.status import ConfigStatus
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
-from arbstr.routing.catalog import Catalog, Offer
+from arbstr.routing.catalog import Offer
 from arbstr.routing.plan import Candidate
+from arbstr.routing.router import Router
 from arbstr.routing.strategy import cheapest
 
 _TIERS: tuple[Tier, ...] = ("local", "standard", "frontier")
@@ -29,20 +31,23 @@ class Status:
     """
     Answers questions about the daemon; every answer is a JSON value.
 
-    @ivar created: when the catalog was made, in seconds since the epoch.
+    @ivar created: when the daemon was started, in seconds since the epoch.
+    @ivar config: that a file which is read again is broken is told, but changes
+        nothing about the health of what is served.
     """
 
-    catalog: Catalog
+    router: Router
     circuits: CircuitBreakerRegistry
     cooldowns: CoolDowns
     ledger: Ledger
     created: int
+    config: ConfigStatus
 
     def models(self) -> dict[str, object]:
         """
         C{GET /v1/models}.
         """
-        data = [self.model(name) for name in self.catalog.models()]
+        data = [self.model(name) for name in self.router.catalog.models()]
         return {"object": "list", "data": data}
 
     def model(self, name: str) -> dict[str, object]:
@@ -51,9 +56,9 @@ class Status:
 
         @raise ApiError: no provider lists it.
         """
-        if not self.catalog.lists(name):
+        if not self.router.catalog.lists(name):
             raise no_such_model(name)
-        ranked = cheapest(map(_typical, self.catalog.offers(name)))
+        ranked = cheapest(map(_typical, self.router.catalog.offers(name)))
         tiers = {each.provider.tier for each in ranked}
         return {
             "id": name,
@@ -91,13 +96,13 @@ class Status:
                                 provider.name, offer.model
                             ),
                         }
-                        for offer in self.catalog.offers_of(provider.name)
+                        for offer in self.router.catalog.offers_of(provider.name)
                     ],
                     "circuit": circuits[provider.name],
                     "cooling_until": self.cooldowns.ends(provider.name),
                     "has_key": provider.api_key is not None,
                 }
-                for provider in self.catalog.providers.values()
+                for provider in self.router.catalog.providers.values()
             ]
         }
 
@@ -119,13 +124,18 @@ class Status:
         providers = {
             name: {
                 **circuit,
-                "tier": self.catalog.providers[name].tier,
+                "tier": self.router.catalog.providers[name].tier,
                 "cooling_until": self.cooldowns.ends(name),
             }
             for name, circuit in circuits.items()
         }
         code = 503 if status == "unhealthy" else 200
-        return code, {"status": status, "providers": providers, "ledger": ledger}
+        return code, {
+            "status": status,
+            "providers": providers,
+            "ledger": ledger,
+            "config": self.config.as_json(),
+        }
 
     def _circuits(self) -> dict[str, dict[str, object]]:
         return {

@@ -27,8 +27,8 @@ from zope.interface import implementer
 
 from arbstr.circuit.permit import Permit
 from arbstr.config.model import Config
+from arbstr.daemon import Daemon, build
 from arbstr.ledger.database import Database
-from arbstr.service import Daemon, build
 from tests.fakes import ListLedger
 
 from .providers import FakeProvider, Script, serves

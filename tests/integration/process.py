@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,12 +43,13 @@ class DaemonProcess(ProcessProtocol):
     complaints: str = ""
     _code: int | None = None
     _exit_waiters: list[Deferred[int]] = field(factory=list)
-    _log_waiters: dict[str, Deferred[None]] = field(factory=dict)
+    _log_waiters: dict[tuple[str, int], Deferred[None]] = field(factory=dict)
 
     def outReceived(self, data: bytes) -> None:
         self.log += data.decode()
-        for text in [text for text in self._log_waiters if text in self.log]:
-            self._log_waiters.pop(text).callback(None)
+        for text, times in list(self._log_waiters):
+            if self.log.count(text) >= times:
+                self._log_waiters.pop((text, times)).callback(None)
 
     def errReceived(self, data: bytes) -> None:
         self.complaints += data.decode()
@@ -57,7 +58,7 @@ class DaemonProcess(ProcessProtocol):
         self._code = _exit_code(reason.value)
         for waiting in self._exit_waiters:
             waiting.callback(self._code)
-        for text, unheard in self._log_waiters.items():
+        for (text, _), unheard in self._log_waiters.items():
             unheard.errback(
                 AssertionError(f"It ended without {text!r}:\n{self.everything}")
             )
@@ -77,13 +78,13 @@ class DaemonProcess(ProcessProtocol):
         pid: int = self._process.pid
         return pid
 
-    def logged(self, text: str) -> Deferred[None]:
+    def logged(self, text: str, times: int = 1) -> Deferred[None]:
         """
-        Fires when this text is in the log.
+        Fires when this text is in the log so many times.
         """
-        if text in self.log:
+        if self.log.count(text) >= times:
             return succeed(None)
-        return self._log_waiters.setdefault(text, Deferred())
+        return self._log_waiters.setdefault((text, times), Deferred())
 
     def exited(self) -> Deferred[int]:
         """
@@ -142,22 +143,28 @@ def _exit_code(ended: BaseException | None) -> int:
 
 
 def start(
-    directory: Path, *arguments: str, twistd: Sequence[str] = IN_FOREGROUND
+    directory: Path,
+    *arguments: str,
+    twistd: Sequence[str] = IN_FOREGROUND,
+    environ: Mapping[str, str] | None = None,
 ) -> DaemonProcess:
     """
-    Run C{twistd arbstr}, with nothing of arbstr's in its environment.
+    Run C{twistd arbstr}, with nothing of arbstr's or of a supervisor's in its
+    environment.
 
     @param directory: where it runs.
     @param arguments: those of C{arbstr}.
     @param twistd: those of C{twistd}.
+    @param environ: what its environment has besides.
     """
     process = DaemonProcess(directory)
     command = [str(TWISTD), *twistd, "arbstr", *arguments]
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("ARBSTR_")
+        if not name.startswith(("ARBSTR_", "NOTIFY_", "WATCHDOG_"))
     }
+    environment |= environ or {}
     reactor.spawnProcess(process, command[0], command, environment, str(directory))
     return process
 
@@ -170,23 +177,28 @@ class ProcessTestCase(DaemonTestCase):
     timeout = 60
 
     def spawn(
-        self, *arguments: str, twistd: Sequence[str] = IN_FOREGROUND
+        self,
+        *arguments: str,
+        twistd: Sequence[str] = IN_FOREGROUND,
+        environ: Mapping[str, str] | None = None,
     ) -> DaemonProcess:
         """
         See L{start}.
         """
         directory = Path(self.mktemp()).absolute()
         directory.mkdir(parents=True)
-        process = start(directory, *arguments, twistd=twistd)
+        process = start(directory, *arguments, twistd=twistd, environ=environ)
         self.addCleanup(process.kill)
         return process
 
-    async def serve(self, *arguments: str) -> DaemonProcess:
+    async def serve(
+        self, *arguments: str, environ: Mapping[str, str] | None = None
+    ) -> DaemonProcess:
         """
         Run C{twistd arbstr} on a port that is free, and wait until requests
         can be sent to it.
         """
-        process = self.spawn("--listen", LOOPBACK, *arguments)
+        process = self.spawn("--listen", LOOPBACK, *arguments, environ=environ)
         await process.logged(" providers")
         self.port = process.listening_port()
         return process

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.config.model import ProviderSettings, Strategy
+from arbstr.config.model import Config, ProviderSettings, Strategy
 from arbstr.errors import ApiError
 from arbstr.routing.learned import Learned
 from arbstr.routing.observation import AttemptSample, Observation
@@ -35,6 +35,59 @@ from .market import (
 
 # A slow machine is no failure.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class UseTests(RefusalTestCase):
+    """
+    The market and the policies change under a router.
+    """
+
+    def test_new_plans_follow_it(self) -> None:
+        market = router(CHEAP)
+        market.use(Config(providers=(MIDDLE, DEAR)))
+        self.assertEqual(names(market.plan(ask())), ["middle", "dear"])
+
+    def test_new_rates(self) -> None:
+        """
+        The same providers, in another order for other prices.
+        """
+        market = router(CHEAP, MIDDLE)
+        market.use(Config(providers=(CHEAP, seller("middle", 1, 1))))
+        self.assertEqual(names(market.plan(ask())), ["middle", "cheap"])
+
+    def test_old_plans_stand(self) -> None:
+        market = router(CHEAP)
+        plan = market.plan(ask())
+        market.use(Config(providers=(MIDDLE,)))
+        self.assertEqual(names(plan), ["cheap"])
+
+    def test_policies(self) -> None:
+        market = router(CHEAP, DEAR, rules=[{"name": "old"}])
+        rules = {"rules": [{"name": "new", "providers": {"ignore": ["cheap"]}}]}
+        market.use(
+            Config.model_validate({"providers": (CHEAP, DEAR), "policies": rules})
+        )
+        self.assertEqual(names(market.plan(ask(policy="new"))), ["dear"])
+        with self.assertRaises(ApiError):
+            market.plan(ask(policy="old"))
+
+    def test_default_strategy(self) -> None:
+        market = router(CHEAP)
+        policies = {"default_strategy": "lowest_latency"}
+        market.use(Config.model_validate({"providers": [CHEAP], "policies": policies}))
+        self.assertEqual(market.plan(ask()).strategy, "lowest_latency")
+
+    def test_what_was_learned_stays(self) -> None:
+        """
+        A provider that has shown to be slow is as slow after a reload.
+        """
+        learned = learn(attempt("cheap", 3.0))
+        market = router(CHEAP, learned=learned)
+        market.use(Config(providers=(CHEAP, DEAR)))
+        self.assertIs(market.learned, learned)
+        service = market.plan(ask()).candidates[0].service
+        assert service is not None
+        self.assertEqual(service.first_byte_seconds, 3.0)
 
 
 class ModelTests(RefusalTestCase):

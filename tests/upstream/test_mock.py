@@ -181,6 +181,20 @@ class ServerTests(MockTestCase):
         """
         self.successResultOf(self.provider.stop())
 
+    def test_other_settings(self) -> None:
+        """
+        They count from the next request on.
+        """
+        before = self.ask()
+        settings = ProviderSettings(
+            name="mock-cheap", kind="mock", mock=MockSettings(failure=503)
+        )
+        self.provider.use(settings)
+        after = self.ask()
+        self.reactor.advance(LATENCY)
+        self.assert_serves(before)
+        self.assert_error(after, 503, "mock-cheap was told to answer 503")
+
     def test_models(self) -> None:
         """
         They are listed by the names that this provider has for them.

@@ -4,10 +4,13 @@ Tests for L{arbstr.web.guard}: what it lets pass, and how much of it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from arbstr.config.model import ServerSettings
 from arbstr.web.guard import TokenBucket
 
 from .guarding import JSON, GuardTestCase
@@ -29,6 +32,59 @@ class PathTests(GuardTestCase):
         Anything else is for the routes to judge.
         """
         self.assert_passes(self.send(path="/v1/models/%C3%A9"))
+
+
+class ConfigureTests(GuardTestCase):
+    """
+    Other settings while the guard stands.
+    """
+
+    def change(self, **settings: Any) -> None:
+        """
+        The configuration changes.
+        """
+        self.guard.configure(ServerSettings(**settings))
+
+    def test_token(self) -> None:
+        self.change(auth_token="new")
+        self.assert_refused(self.send(), 401, "authentication_error")
+        self.assert_passes(self.send(Authorization="Bearer new"))
+
+    def test_hosts(self) -> None:
+        self.change(allowed_hosts=["box.example"])
+        self.assert_passes(self.send(Host="box.example"))
+
+    def test_in_flight(self) -> None:
+        self.in_flight.run(self.waits())
+        self.change(max_in_flight=1)
+        self.assert_refused(self.post(Content_Type=JSON), 429, "rate_limit_error")
+
+    async def waits(self) -> None:
+        """
+        Is in flight.
+        """
+        await Deferred()
+
+    def test_rate(self) -> None:
+        self.change(rate_limit_rps=1)
+        self.assert_passes(self.post(Content_Type=JSON))
+        self.assert_refused(self.post(Content_Type=JSON), 429, "rate_limit_error")
+
+    def test_same_rate(self) -> None:
+        """
+        A reload is no way around the limit.
+        """
+        self.test_rate()
+        self.change(rate_limit_rps=1)
+        self.assert_refused(self.post(Content_Type=JSON), 429, "rate_limit_error")
+
+    def test_still_closed(self) -> None:
+        """
+        A drain is not undone.
+        """
+        self.guard.close()
+        self.change()
+        self.assert_refused(self.send(), 503, "server_error")
 
 
 class PostTests(GuardTestCase):

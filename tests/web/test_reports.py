@@ -12,11 +12,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, execute, fail
 
+from arbstr.config.builtin import builtin_config
 from arbstr.config.load import load_config
+from arbstr.config.model import Config, ModelSettings, ProviderSettings
 from arbstr.errors import ApiError
 from arbstr.ledger.engines import DatabaseError
 from arbstr.ledger.matching import Known
-from arbstr.routing.catalog import Catalog
+from arbstr.routing.router import Router
 from arbstr.web.reports import Reports, known_names, parameters
 
 from ..config.support import FileTestCase
@@ -51,7 +53,7 @@ class ReportsTests(BooksTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.database = OneConnection(self.connection)
-        self.reports = Reports(self.database, KNOWN, lambda: NOW / 1000)
+        self.reports = Reports(self.database, lambda: KNOWN, lambda: NOW / 1000)
 
     def answer(self, asked: Coroutine[Any, Any, Any]) -> Any:
         """
@@ -179,6 +181,27 @@ class KnownTests(FileTestCase):
     L{known_names}.
     """
 
+    def test_names_that_came_later(self) -> None:
+        """
+        They are those of the market as it is now.
+        """
+        market = Router(builtin_config())
+        market.use(
+            Config(
+                providers=(
+                    ProviderSettings(
+                        name="new",
+                        url="https://new.example/v1",
+                        models=(ModelSettings(name="z"),),
+                    ),
+                )
+            )
+        )
+        known = known_names(market)
+        self.assertEqual(
+            (known.models, known.providers, known.policies), (["z"], ["new"], [])
+        )
+
     def test_configured_names(self) -> None:
         """
         Models, providers, policies, and every tier that there can be.
@@ -193,7 +216,7 @@ class KnownTests(FileTestCase):
         )
         config = load_config(path, {}).config
         self.assertEqual(
-            known_names(config, Catalog(config.providers)),
+            known_names(Router(config)),
             Known(
                 models=["x", "y"],
                 providers=["a", "b"],

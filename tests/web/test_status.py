@@ -11,9 +11,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
-from arbstr.config.model import CircuitSettings, ProviderSettings
+from arbstr.config.builtin import builtin_config
+from arbstr.config.model import CircuitSettings, ModelSettings, ProviderSettings
+from arbstr.config.status import ConfigStatus
 from arbstr.errors import ApiError
-from arbstr.routing.catalog import Catalog
+from arbstr.routing.router import Router
 from arbstr.web.status import Status
 from tests.fakes import ListLedger
 
@@ -53,14 +55,21 @@ class StatusTestCase(SynchronousTestCase):
         """
         Start anew with these providers.
         """
-        catalog = Catalog(ProviderSettings(**each) for each in providers)
+        known = tuple(ProviderSettings(**each) for each in providers)
+        self.router = Router(builtin_config().model_copy(update={"providers": known}))
         self.circuits = CircuitBreakerRegistry(
-            catalog.providers, CircuitSettings(), self.clock
+            self.router.catalog.providers, CircuitSettings(), self.clock
         )
         self.ledger = ListLedger()
+        self.config = ConfigStatus(NOON)
         self.cooldowns = CoolDowns(self.clock, lambda: NOON)
         self.status = Status(
-            catalog, self.circuits, self.cooldowns, self.ledger, CREATED
+            self.router,
+            self.circuits,
+            self.cooldowns,
+            self.ledger,
+            CREATED,
+            self.config,
         )
 
     def trip(self, *names: str) -> None:
@@ -70,6 +79,40 @@ class StatusTestCase(SynchronousTestCase):
         for name in names:
             for _ in range(3):
                 self.circuits.record_failure(name, "5xx", "test")
+
+
+class ChangingMarketTests(StatusTestCase):
+    """
+    Every answer tells of the market as it is now.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        gamma = ProviderSettings(
+            name="gamma",
+            url="https://gamma.example/v1",
+            input_rate=1,
+            output_rate=1,
+            models=(ModelSettings(name="llama"),),
+        )
+        self.router.use(builtin_config().model_copy(update={"providers": (gamma,)}))
+        self.circuits.configure(["gamma"], CircuitSettings())
+
+    def test_models(self) -> None:
+        answer: Any = self.status.models()
+        self.assertEqual([each["id"] for each in answer["data"]], ["llama"])
+
+    def test_model_that_is_gone(self) -> None:
+        with self.assertRaises(ApiError):
+            self.status.model("gpt-4o")
+
+    def test_providers(self) -> None:
+        answer: Any = self.status.providers()
+        self.assertEqual([each["name"] for each in answer["providers"]], ["gamma"])
+
+    def test_health(self) -> None:
+        answer: Any = self.status.health()[1]
+        self.assertEqual(list(answer["providers"]), ["gamma"])
 
 
 class ModelTests(StatusTestCase):

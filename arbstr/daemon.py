@@ -1,0 +1,114 @@
+"""
+Puts the parts of the daemon together.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IPolicyForHTTPS
+from twisted.web.server import Site
+
+from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
+from arbstr.config.model import Config
+from arbstr.config.status import ConfigStatus
+from arbstr.dispatch import Dispatcher
+from arbstr.ledger.both import Both
+from arbstr.ledger.database import Database
+from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
+from arbstr.live import Live
+from arbstr.routing.learned import Learned
+from arbstr.routing.router import Router
+from arbstr.upstream.agent import Connections
+from arbstr.upstream.client import ProviderClient
+from arbstr.upstream.cost import usd_per_sat
+from arbstr.web.app import WebApp
+from arbstr.web.chat import Chat
+from arbstr.web.explain import Explain
+from arbstr.web.guard import Guard
+from arbstr.web.inflight import InFlight
+from arbstr.web.reports import Reports, known_names
+from arbstr.web.site import make_site
+from arbstr.web.status import Status
+
+
+@frozen
+class Daemon:
+    """
+    The parts of a running daemon that something outlives a request for.
+
+    @ivar live: takes another configuration.
+    @ivar status: is told how that went.
+    """
+
+    site: Site
+    guard: Guard
+    in_flight: InFlight
+    circuits: CircuitBreakerRegistry
+    connections: Connections
+    ledger: Ledger
+    learned: Learned
+    live: Live
+    status: ConfigStatus
+
+
+def build(
+    config: Config,
+    reactor: Any,
+    clock: IReactorTime,
+    ledger: Ledger | None = None,
+    tls_policy: IPolicyForHTTPS | None = None,
+    database: Database | None = None,
+) -> Daemon:
+    """
+    Put the parts together.  Nothing is opened yet.
+
+    @param config: every provider in it has a URL.
+    @param reactor: connects to providers.
+    @param clock: all intervals are measured by it.
+    @param ledger: where rows go; by default to the log.
+    @param tls_policy: which of the providers' certificates are trusted; by
+        default those that the platform trusts.
+    @param database: where rows go as well, and reports come from.
+    """
+    router = Router(config)
+    circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
+    cooldowns = CoolDowns(clock)
+    connections = Connections(reactor, tls_policy)
+    dispatcher = Dispatcher(
+        ProviderClient(connections, clock),
+        circuits,
+        cooldowns,
+        config.retry,
+        config.streaming,
+        clock,
+        usd_per_sat=usd_per_sat(config.btc_usd),
+    )
+    log = LogLedger(config.logging.log_requests)
+    ledger = ledger or log
+    if database is not None:
+        ledger = Both(ledger, DatabaseLedger(database, clock))
+    in_flight = InFlight(clock)
+    status = ConfigStatus(time.time())
+    web = WebApp(
+        Chat(router, dispatcher, ledger, in_flight, clock),
+        Status(router, circuits, cooldowns, ledger, int(time.time()), status),
+        Explain(router, circuits, cooldowns),
+        None if database is None else Reports(database, partial(known_names, router)),
+    )
+    guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
+    return Daemon(
+        site=make_site(guard, guard, config.server.max_body_bytes, reactor),
+        guard=guard,
+        in_flight=in_flight,
+        circuits=circuits,
+        connections=connections,
+        ledger=ledger,
+        learned=router.learned,
+        live=Live(config, router, circuits, dispatcher, log, guard),
+        status=status,
+    )
