@@ -16,7 +16,7 @@ ROOT = Path(arbstr.__file__).parent
 
 # From the ground up.  A part may import what lies on a lower level, and itself.
 LEVELS = (
-    {"__init__", "errors", "redact", "clock", "quiet", "signals"},
+    {"__init__", "errors", "redact", "clock", "quiet", "sending", "signals"},
     {"config"},
     {"logs", "circuit", "routing", "ledger", "supervisor"},
     {"upstream", "remembering", "reload"},

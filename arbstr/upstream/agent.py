@@ -6,17 +6,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, cast
 from urllib.request import Request as UrllibRequest
 
 from attrs import define, field, frozen
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import (
     IAddress,
+    IConsumer,
     IPushProducer,
     IStreamClientEndpoint,
 )
@@ -40,6 +41,45 @@ class EncodedResponse(Exception):
     """
     A provider compressed its answer though it was asked not to.
     """
+
+
+@implementer(IBodyProducer)
+@define
+class Body:
+    """
+    A request's body.  It is in memory as it is: there is nothing to be produced.
+    """
+
+    data: bytes = field(repr=False)
+
+    @property
+    def length(self) -> int:
+        """
+        How many bytes there are.
+        """
+        return len(self.data)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """
+        See L{IBodyProducer.startProducing}.
+        """
+        consumer.write(self.data)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """
+        There is nothing left to pause.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        There is nothing left to resume.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        There is nothing left to stop.
+        """
 
 
 @frozen
@@ -67,11 +107,9 @@ class _Target:
     host: bytes
     endpoint: IStreamClientEndpoint
 
-    def head(self, method: bytes, headers: Headers, length: int | None) -> bytes:
+    def request(self, method: bytes, headers: Headers, body: bytes | None) -> bytes:
         """
-        A request's head.
-
-        @param length: of its body; C{None} if it has none.
+        A whole request.
         """
         lines = [b"%s %s HTTP/1.1\r\nHost: %s" % (method, self.path, self.host)]
         for name, values in headers.getAllRawHeaders():
@@ -80,9 +118,9 @@ class _Target:
         # Nothing is ever inflated: treq would ask for gzip by itself, and turn
         # a few kilobytes of it into hundreds of megabytes.
         lines.append(b"Accept-Encoding: identity")
-        if length is not None:
-            lines.append(b"Content-Length: %d" % length)
-        lines.append(b"\r\n")
+        if body is not None:
+            lines.append(b"Content-Length: %d" % len(body))
+        lines += [b"", body or b""]
         return b"\r\n".join(lines)
 
 
@@ -128,37 +166,32 @@ class LeanAgent:
     ) -> Deferred[IResponse]:
         """
         See L{IAgent.request}.  A request into an idle connection that the
-        provider has closed meanwhile is sent again over a new one, so
-        C{bodyProducer} must be ready to produce twice.
+        provider has closed meanwhile is sent again over a new one.
+
+        @param bodyProducer: a L{Body}.
         """
         target = self._target(uri)
-        length = None if bodyProducer is None else bodyProducer.length
-        head = target.head(method, headers or Headers(), length)
+        body = None if bodyProducer is None else cast(Body, bodyProducer).data
+        data = target.request(method, headers or Headers(), body)
         connection = self._pool.take(target.origin)
         if connection is None:
-            sent = self._send_anew(target, head, bodyProducer)
+            sent = self._send_anew(target, data)
         else:
-            sent = connection.send(head, bodyProducer)
-            sent.addErrback(self._send_again, target, head, bodyProducer)
+            sent = connection.send(data)
+            sent.addErrback(self._send_again, target, data)
         return sent.addCallback(_refuse_encoded)
 
-    def _send_anew(
-        self, target: _Target, head: bytes, body: IBodyProducer | None
-    ) -> Deferred[Response]:
+    def _send_anew(self, target: _Target, data: bytes) -> Deferred[Response]:
         connecting: Deferred[Any] = target.endpoint.connect(
             _ConnectionFactory(self._pool, target.origin)
         )
-        return connecting.addCallback(lambda made: made.send(head, body))
+        return connecting.addCallback(lambda made: made.send(data))
 
     def _send_again(
-        self,
-        reason: Failure,
-        target: _Target,
-        head: bytes,
-        body: IBodyProducer | None,
+        self, reason: Failure, target: _Target, data: bytes
     ) -> Deferred[Response]:
         reason.trap(NeverAnswered)
-        return self._send_anew(target, head, body)
+        return self._send_anew(target, data)
 
     def _target(self, uri: bytes) -> _Target:
         target = self._targets.get(uri)

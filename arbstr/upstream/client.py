@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
-from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IResponse
 
 from arbstr import __version__
 from arbstr.redact import REDACTED, redact
 from arbstr.routing.plan import Candidate
 
 from . import strict
-from .agent import NO_COOKIES, Connections, EncodedResponse, discard, ready_url
+from .agent import NO_COOKIES, Body, Connections, EncodedResponse, discard, ready_url
 from .body import BodyLimits, Collector
 from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, read_error
@@ -65,45 +64,6 @@ class Opened:
     response: IResponse = field(repr=False)
 
 
-@implementer(IBodyProducer)
-@define
-class _Bytes:
-    """
-    A request's body.  It is in memory as it is: it is written at once.
-    """
-
-    _data: bytes = field(repr=False)
-
-    @property
-    def length(self) -> int:
-        """
-        How many bytes there are.
-        """
-        return len(self._data)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """
-        See L{IBodyProducer.startProducing}.
-        """
-        consumer.write(self._data)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        """
-        There is nothing left to pause.
-        """
-
-    def resumeProducing(self) -> None:
-        """
-        There is nothing left to resume.
-        """
-
-    def stopProducing(self) -> None:
-        """
-        There is nothing left to stop.
-        """
-
-
 class ProviderClient:
     """
     Sends requests to providers.
@@ -128,7 +88,7 @@ class ProviderClient:
         )
         sending = self._connections.client(timeouts.connect).post(
             ready_url(f"{provider.url}{call.path}"),
-            data=_Bytes(body),
+            data=Body(body),
             headers=_request_headers(candidate, call),
             cookies=NO_COOKIES,
             allow_redirects=False,

@@ -14,7 +14,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer
+
+from arbstr.sending import write_now
 
 from .parser import ResponseParser
 from .response import Response
@@ -70,11 +71,11 @@ class Connection(Protocol):
         self._tcp.setTcpNoDelay(True)
         self._owner.made(self)
 
-    def send(self, head: bytes, body: IBodyProducer | None) -> Deferred[Response]:
+    def send(self, request: bytes) -> Deferred[Response]:
         """
         Send a request.
 
-        @param head: all of it, the empty line included.
+        @param request: all of it.
         @return: fires with the head of the response, or fails with
             L{MalformedResponse<arbstr.upstream.parser.MalformedResponse>},
             L{NeverAnswered}, or why the connection was lost.  Cancelling it
@@ -82,9 +83,7 @@ class Connection(Protocol):
         """
         self._parser.begin()
         answer = self._answer = Deferred(self._cancelled)
-        self._tcp.write(head)
-        if body is not None:
-            body.startProducing(self._tcp).addErrback(self._not_sent)
+        write_now(self._tcp, request)
         return answer
 
     def dataReceived(self, data: bytes) -> None:
@@ -192,6 +191,3 @@ class Connection(Protocol):
     def _cancelled(self, answer: Deferred[Response]) -> None:
         self._answer = None
         self.abort()
-
-    def _not_sent(self, reason: Failure) -> None:
-        self._fail(reason.value)  # type: ignore[arg-type]

@@ -11,10 +11,13 @@ from typing import Any, cast
 
 from twisted.internet.interfaces import IDelayedCall, ITransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from arbstr.errors import ApiError, over_limit, too_slow
+from arbstr.sending import write_now
 
 from .parser import End, Head, RequestParser
 from .respond import raw_error
@@ -42,6 +45,8 @@ class Channel(HTTPChannel):
         self._until = math.inf
         self._timer: IDelayedCall | None = None
         self._head: Head
+        # Of an answer, what is to be written with the first of its body.
+        self._held = b""
 
     def connectionMade(self) -> None:
         """
@@ -69,6 +74,7 @@ class Channel(HTTPChannel):
         """
         It has been answered; the next one may be here already.
         """
+        self.write(b"")
         data = b"".join(self._dataBuffer)
         self._dataBuffer = []
         super().requestDone(request)  # type: ignore[no-untyped-call]
@@ -84,6 +90,38 @@ class Channel(HTTPChannel):
         self._refused = True
         self._parser.stop()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def writeHeaders(
+        self, version: bytes, code: bytes, reason: bytes, headers: Headers
+    ) -> None:
+        """
+        See L{HTTPChannel.writeHeaders}.  Where the length is known all of the
+        body comes next, and both are written together.
+        """
+        lines = [b"%s %s %s\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            lines += [b"%s: %s\r\n" % (name, value) for value in values]
+        lines.append(b"\r\n")
+        self._held = b"".join(lines)
+        if not headers.hasHeader(b"Content-Length"):
+            self.write(b"")
+
+    def write(self, data: bytes) -> None:
+        """
+        See L{HTTPChannel.write}.
+        """
+        held, self._held = self._held, b""
+        if held:
+            write_now(self._socket, held + data)
+        else:
+            super().write(data)  # type: ignore[no-untyped-call]
+
+    def loseConnection(self) -> None:
+        """
+        See L{HTTPChannel.loseConnection}.
+        """
+        self.write(b"")
+        super().loseConnection()  # type: ignore[no-untyped-call]
 
     def setLineMode(self, extra: bytes = b"") -> None:
         """
@@ -164,6 +202,16 @@ class Channel(HTTPChannel):
             case _:
                 return _IDLE_SECONDS
 
+    @property
+    def _socket(self) -> ITransport:
+        """
+        The connection below what keeps an account of it.
+        """
+        transport = self.transport
+        if isinstance(transport, ProtocolWrapper):
+            transport = transport.transport
+        return cast(ITransport, transport)
+
     def _now(self) -> float:
         return float(cast(Any, self.factory).reactor.seconds())
 
@@ -195,7 +243,7 @@ class Channel(HTTPChannel):
         self._stop_timer()
         name = self.requests[-1].request_id if self.requests else str(uuid.uuid4())
         cast(ITransport, self.transport).write(raw_error(error, name))
-        self.loseConnection()  # type: ignore[no-untyped-call]
+        self.loseConnection()
 
 
 class FullHouse(Protocol):

@@ -4,7 +4,7 @@ Tests for L{arbstr.upstream.connection} and L{arbstr.upstream.response}.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -93,7 +93,7 @@ class ConnectionTestCase(SynchronousTestCase):
         self.connection = Connection(self.owner, "key")
         self.transport = Transport()
         self.connection.makeConnection(self.transport)
-        self.answer = self.connection.send(REQUEST, None)
+        self.answer = self.connection.send(REQUEST)
 
     def receive(self, *pieces: bytes) -> None:
         """
@@ -207,7 +207,7 @@ class ReuseTests(ConnectionTestCase):
         """
         Who gets the answer may send the next request from there.
         """
-        self.answer.addCallback(lambda _: self.connection.send(REQUEST, None))
+        self.answer.addCallback(lambda _: self.connection.send(REQUEST))
         self.receive(HEAD + b"abcd")
         self.assertNoResult(self.answer)
         self.receive(HEAD + b"efgh")
@@ -252,13 +252,13 @@ class FailureTests(ConnectionTestCase):
 
     def test_lost_while_it_had_been_idle(self) -> None:
         self.receive(HEAD + b"abcd")
-        again = self.connection.send(REQUEST, None)
+        again = self.connection.send(REQUEST)
         self.lose()
         self.failureResultOf(again, NeverAnswered)
 
     def test_lost_after_a_byte(self) -> None:
         self.receive(HEAD + b"abcd")
-        again = self.connection.send(REQUEST, None)
+        again = self.connection.send(REQUEST)
         self.receive(b"H")
         self.lose()
         self.failureResultOf(again, ConnectionDone)
@@ -305,17 +305,3 @@ class FailureTests(ConnectionTestCase):
         self.assertTrue(self.transport.aborted)
         self.receive(HEAD)
         self.lose()
-
-    def test_request_that_cannot_be_sent(self) -> None:
-        class Broken:
-            length = 1
-
-            def startProducing(self, consumer: Any) -> Deferred[None]:
-                broken: Deferred[None] = Deferred()
-                broken.errback(ZeroDivisionError())
-                return broken
-
-        self.receive(HEAD + b"abcd")
-        again = self.connection.send(REQUEST, cast(Any, Broken()))
-        self.failureResultOf(again, ZeroDivisionError)
-        self.assertTrue(self.transport.aborted)

@@ -1,0 +1,40 @@
+"""
+Writing to sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from twisted.internet.interfaces import ITransport
+from twisted.internet.tcp import Connection
+
+
+def write_now(transport: ITransport, data: bytes) -> None:
+    """
+    Write what is complete in itself, such as a request or a whole answer: at
+    once, if the kernel takes it and nothing else waits to be written.  Twisted
+    would write it in the reactor's next turn, so that what is written in many
+    pieces goes out together; with one piece that is only later.
+    """
+    if _is_idle(transport):
+        sent = transport.writeSomeData(data)
+        # Of errors a later attempt will tell those whom it concerns.
+        if isinstance(sent, int):
+            data = data[sent:]
+    if data:
+        transport.write(data)
+
+
+def _is_idle(transport: object) -> TypeGuard[Connection]:
+    """
+    Is it a plain TCP connection that has written all that it was given?
+    """
+    return (
+        isinstance(transport, Connection)
+        and bool(transport.connected)
+        and not transport.TLS
+        and not transport.disconnecting
+        and not transport.dataBuffer
+        and not transport._tempDataLen
+    )
