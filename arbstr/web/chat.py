@@ -127,6 +127,8 @@ def route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
         provider=request.getHeader("X-Arbstr-Provider"),
         max_cost_sats=_max_cost(request),
         images=chat.images,
+        messages=chat.messages,
+        complexity=request.getHeader("X-Arbstr-Complexity"),
     )
 
 
