@@ -16,7 +16,7 @@ _THOUSAND = 1000
 
 # Models that nobody sells for so little.
 _FRONTIER = re.compile(
-    r"(?:^|[/\s])(?:gpt-[4-9]|chatgpt-|o[1-9](?:$|-)|claude|gemini-[\w.]+-pro|grok)",
+    r"(?:^|[/\s])(?:gpt-[4-9]|chatgpt-|o[1-9](?!\w)|claude|gemini-[\w.]+-pro|grok)",
     re.IGNORECASE,
 )
 
