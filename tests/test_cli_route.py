@@ -85,8 +85,7 @@ class RouteTests(DaemonTestCase):
         self.assertEqual(policy, ["policy", "code (keyword 'code')"])
         self.assertEqual(strategy, ["strategy", "cheapest"])
         self.assertEqual(tokens, ["tokens", "~6+256"])
-        signals = "code_blocks 0.333 x 1, multi_file 0 x 2.5"
-        self.assertEqual(complexity, ["complexity", f"0.234 ({signals})"])
+        self.assertEqual(complexity, ["complexity", "0.234 (code_blocks 0.333 x 1)"])
         self.assertEqual(tier, ["tier", "up to local (complexity 0.234)"])
         self.assertEqual(headings[:2], ["RANK", "PROVIDER"])
         measured = ["0.405", "0.250 s", "99.5%"]
@@ -115,6 +114,19 @@ class RouteTests(DaemonTestCase):
         }
         told = self.fact("complexity", complexity=complexity)
         self.assertEqual(told, "1 (there is no message)")
+
+    def test_no_signal(self) -> None:
+        """
+        Only signals that count are told.
+        """
+        signals = {
+            "code_blocks": {"value": 0.0, "weight": 1.0},
+            "multi_file": {"value": 1.0, "weight": 0.0},
+        }
+        complexity = {"score": 0.0, "reason": None, "signals": signals}
+        self.assertEqual(
+            self.fact("complexity", complexity=complexity), "0 (no signal)"
+        )
 
     def test_no_limit(self) -> None:
         """

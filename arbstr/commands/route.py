@@ -103,12 +103,14 @@ def _route(answer: Mapping[str, Any]) -> str:
 
 def _complexity(complexity: Mapping[str, Any]) -> str:
     """
-    The score, and what it is the mean of or why it is none.
+    The score, and which signals it comes from or why from none.
     """
-    why = complexity["reason"] or ", ".join(
+    signals = [
         f"{name} {_short(signal['value'])} x {_short(signal['weight'])}"
         for name, signal in complexity["signals"].items()
-    )
+        if signal["value"] and signal["weight"]
+    ]
+    why = complexity["reason"] or ", ".join(signals) or "no signal"
     return f"{_short(complexity['score'])} ({why})"
 
 
