@@ -87,6 +87,7 @@ def build(
         config.streaming,
         clock,
         usd_per_sat=usd_per_sat(config.btc_usd),
+        rotation=router.rotation,
     )
     log = LogLedger(config.logging.log_requests)
     ledger = ledger or log

@@ -23,6 +23,7 @@ from arbstr.config.model import RetrySettings, StreamingSettings
 from arbstr.errors import circuits_open
 from arbstr.exchange import Exchange
 from arbstr.routing.plan import Candidate, Plan
+from arbstr.routing.rotation import Rotation
 from arbstr.tries import Tries
 from arbstr.turns import Turns
 from arbstr.upstream.client import Call, Opened, ProviderClient
@@ -41,6 +42,7 @@ class Dispatcher:
 
     @param jitter: a random number in 0…1, for the back-off.
     @param usd_per_sat: for what providers tell in dollars.
+    @param rotation: is told who is asked.
     """
 
     _log = Logger()
@@ -55,8 +57,10 @@ class Dispatcher:
         clock: IReactorTime,
         jitter: Callable[[], float] = random.random,
         usd_per_sat: Decimal | None = None,
+        rotation: Rotation | None = None,
     ) -> None:
         self._client = client
+        self._rotation = rotation or Rotation()
         self._turns = Turns(circuits, cooldowns, retry, clock, jitter)
         self._cooldowns = cooldowns
         self._budget = RetryBudget(clock)
@@ -90,11 +94,24 @@ class Dispatcher:
             request, or a stream broke off.
         """
         tries = Tries(
-            order=plan.candidates,
+            steps=[plan.candidates, *plan.reserves],
             deadline=exchange.accepted + self._retry.total_seconds,
             most=self._most_attempts(call),
         )
         self._budget.request()
+        try:
+            return await self._try(plan, tries, call, exchange, downstream)
+        finally:
+            self._tell_escalation(plan, exchange)
+
+    async def _try(
+        self,
+        plan: Plan,
+        tries: Tries,
+        call: Call,
+        exchange: Exchange,
+        downstream: Downstream,
+    ) -> Reply | None:
         while True:
             try:
                 candidate, permit = await self._turns.next(plan, tries)
@@ -103,7 +120,9 @@ class Dispatcher:
                     raise tries.verdict(self._clock.seconds()) from None
                 wait = closed.retry_at - self._clock.seconds()
                 raise circuits_open(plan.model, wait) from None
-            tries.made += 1
+            tries.make(candidate)
+            if plan.strategy == "round_robin":
+                self._rotation.took(plan.policy, plan.model, candidate.name)
             with permit, self._turns.taken(candidate):
                 try:
                     return await self._attempt(
@@ -113,6 +132,22 @@ class Dispatcher:
                     self._settle(candidate, permit, failure, exchange, tries)
             if tries.is_over(self._clock.seconds()) or not self._budget.retry():
                 raise tries.verdict(self._clock.seconds())
+
+    def _tell_escalation(self, plan: Plan, exchange: Exchange) -> None:
+        """
+        Log, once for a request, that it went above its limit.
+        """
+        last, limit = exchange.candidate, plan.limit
+        if last is None or limit.allows(last.provider.tier):
+            return
+        nobody_there = not limit.allows(plan.candidates[0].provider.tier)
+        self._log.info(
+            "Escalated from tier {limit}, by {reason}, to {tier}: {why}",
+            limit=limit.highest,
+            reason=limit.reason,
+            tier=last.provider.tier,
+            why="it has no provider" if nobody_there else "no provider could serve",
+        )
 
     def _most_attempts(self, call: Call) -> int:
         if call.request.stream and not self._streaming.failover:

@@ -182,17 +182,24 @@ class Exchange:
         told = ", ".join(f"{count}/{name}" for name, count in counts.items())
         return told or None
 
+    def complexity_score(self) -> float | None:
+        """
+        How complex the router takes it to be, from 0 to 1.
+        """
+        judged = None if self.plan is None else self.plan.complexity
+        return None if judged is None else judged.score
+
     def facts(self) -> dict[str, object]:
         """
         What arbstr says of a stream in the stream itself.
         """
-        served = self.candidate
+        served, score = self.candidate, self.complexity_score()
         return {
             "request_id": self.request_id,
             "provider": None if served is None else served.name,
             "cost_sats": self.known_cost(),
             "latency_ms": self.latency_ms(),
-            "complexity_score": None,
+            "complexity_score": None if score is None else round(score, 3),
             "tier": None if served is None else served.provider.tier,
         }
 
@@ -208,6 +215,7 @@ class Exchange:
             latency_ms=0,
             model=self.model,
             policy=None if self.plan is None else self.plan.policy,
+            complexity_score=self.complexity_score(),
         )
 
     def row(self, failure: ApiError | None) -> RequestLog:
@@ -228,6 +236,7 @@ class Exchange:
             provider=None if served is None else served.name,
             policy=None if plan is None else plan.policy,
             tier=None if served is None else served.provider.tier,
+            complexity_score=self.complexity_score(),
             input_tokens=None if usage is None else usage.input,
             cached_tokens=None if usage is None else usage.cached,
             output_tokens=None if usage is None else usage.output,

@@ -5,7 +5,8 @@ told when nobody's is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from attrs import define, field
 
@@ -22,7 +23,7 @@ class Tries:
     """
     The attempts for one request, by what came of them.
 
-    @ivar order: the plan's candidates.
+    @ivar steps: the plan's candidates, and then its reserves.
     @ivar deadline: the clock's time when the request's budget is used up.
     @ivar most: how many attempts may be made.
     @ivar made: how many have been.
@@ -30,13 +31,29 @@ class Tries:
     @ivar charged: providers whose breaker this request has cost a failure.
     """
 
-    order: Sequence[Candidate]
+    steps: list[Sequence[Candidate]]
     deadline: float
     most: int
     made: int = 0
     comebacks: int = 0
     charged: set[str] = field(factory=set)
     _failures: dict[str, AttemptFailed] = field(factory=dict)
+
+    @property
+    def order(self) -> list[Candidate]:
+        """
+        Those that may still be asked.
+        """
+        return list(chain.from_iterable(self.steps))
+
+    def make(self, candidate: Candidate) -> None:
+        """
+        An attempt is made.  It is the last word on the tiers below: this request
+        does not come down to them again.
+        """
+        self.made += 1
+        while all(each.name != candidate.name for each in self.steps[0]):
+            del self.steps[0]
 
     def failed(self, candidate: Candidate, failure: AttemptFailed) -> None:
         """
@@ -53,11 +70,11 @@ class Tries:
         """
         return bool(self._failures)
 
-    def untried(self) -> list[Candidate]:
+    def untried(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """
-        Those that had no attempt yet.
+        Those of them that had no attempt yet.
         """
-        return [each for each in self.order if each.name not in self._failures]
+        return [each for each in candidates if each.name not in self._failures]
 
     def open_to_any(self) -> list[Candidate]:
         """

@@ -66,12 +66,20 @@ class Turns:
     async def next(self, plan: Plan, tries: Tries) -> tuple[Candidate, Permit]:
         """
         Whose turn it is, with the permit to try.  First come those that had no
-        attempt yet; then, after a back-off, those that might do better by now.
+        attempt yet, tier by tier: who can be asked at once is not kept waiting
+        by anybody of a lower tier.  Then, after a back-off, come those that
+        might do better by now.
 
         @raise AllCircuitsOpen: nobody's.
         @raise ApiError: there is no time left to wait for anybody.
         """
-        ready = [each for each in tries.untried() if self._cooling(each) is None]
+        for step in tries.steps[:-1]:
+            taken = await self._at_once(tries.untried(step), plan)
+            if taken is not None:
+                return taken
+        ready = [
+            each for each in tries.untried(tries.order) if self._cooling(each) is None
+        ]
         if ready:
             try:
                 return await self._acquire(ready, plan, tries)
@@ -81,6 +89,31 @@ class Turns:
         if tries.any_failed:
             await self._back_off(plan, tries)
         return await self._acquire(tries.open_to_any(), plan, tries)
+
+    async def _at_once(
+        self, candidates: list[Candidate], plan: Plan
+    ) -> tuple[Candidate, Permit] | None:
+        """
+        One of them, if one can be asked now.
+        """
+        free = [
+            each
+            for each in candidates
+            if self._cooling(each) is None and not self._is_full(each)
+        ]
+        if not free:
+            return None
+        try:
+            candidate, permit = await self._circuits.acquire_first(
+                free, plan.model, timeout=0
+            )
+        except AllCircuitsOpen:
+            return None
+        if self._is_full(candidate):
+            # It filled up while this waited for the reactor's next turn.
+            permit.release()
+            return None
+        return candidate, permit
 
     async def _back_off(self, plan: Plan, tries: Tries) -> None:
         delays = self._retry.backoff_seconds

@@ -22,6 +22,7 @@ from arbstr.config.model import (
 from arbstr.dispatch import Dispatcher
 from arbstr.errors import ApiError
 from arbstr.exchange import Exchange
+from arbstr.routing.rotation import Rotation
 from arbstr.upstream.client import Call, ProviderClient
 from arbstr.upstream.failures import Reply
 from tests.fakes import (
@@ -110,14 +111,17 @@ class DispatchTestCase(SynchronousTestCase):
         self.circuits = WatchedCircuits(
             ["alpha", "beta", "gamma"], circuit or CircuitSettings(), self.clock
         )
+        self.cooldowns = CoolDowns(self.clock, lambda: 0)
+        self.rotation = Rotation()
         self.dispatcher = Dispatcher(
             ProviderClient(FakeConnections(self.agent), self.clock),
             self.circuits,
-            CoolDowns(self.clock, lambda: 0),
+            self.cooldowns,
             RetrySettings(**{"backoff_seconds": BACKOFF, **retry}),
             StreamingSettings(failover=failover),
             self.clock,
             lambda: self.jitter,
+            rotation=self.rotation,
         )
 
     def tearDown(self) -> None:

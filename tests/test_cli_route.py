@@ -21,6 +21,8 @@ def provider(name: str, rank: int | None, **members: Any) -> dict[str, Any]:
         "eligible": rank is not None,
         "excluded_because": None if rank else "does not serve model 'gpt-4o'",
         "rank": rank,
+        "escalation": None,
+        "because": "expected cost 0.405 sats" if rank else None,
         "expected_cost_sats": 0.405 if rank else None,
         "first_byte_seconds": None,
         "success_rate": None,
@@ -35,7 +37,15 @@ ROUTE = {
     "policy": {"name": "code", "reason": "keyword 'code'"},
     "strategy": "cheapest",
     "sats_per_second": 1.0,
-    "complexity": None,
+    "complexity": {
+        "score": 0.2345,
+        "reason": None,
+        "signals": {
+            "code_blocks": {"value": 1 / 3, "weight": 1.0},
+            "multi_file": {"value": 0.0, "weight": 2.5},
+        },
+    },
+    "tiers": {"limit": "local", "reason": "complexity 0.234", "escalated_to": None},
     "tier": "standard",
     "estimated_input_tokens": 6,
     "estimated_output_tokens": 256,
@@ -70,17 +80,69 @@ class RouteTests(DaemonTestCase):
         """
         result = self.ask(ROUTE, "route", "gpt-4o", "some code")
         self.assertEqual((result.code, result.err), (0, ""))
-        policy, strategy, tokens, headings, alpha, beta = self.lines(result)
+        facts, (headings, alpha, beta) = self.lines(result)[:5], self.lines(result)[5:]
+        policy, strategy, tokens, complexity, tier = facts
         self.assertEqual(policy, ["policy", "code (keyword 'code')"])
         self.assertEqual(strategy, ["strategy", "cheapest"])
         self.assertEqual(tokens, ["tokens", "~6+256"])
+        self.assertEqual(complexity, ["complexity", "0.234 (code_blocks 0.333 x 1)"])
+        self.assertEqual(tier, ["tier", "up to local (complexity 0.234)"])
         self.assertEqual(headings[:2], ["RANK", "PROVIDER"])
+        measured = ["0.405", "0.250 s", "99.5%"]
+        because = "expected cost 0.405 sats"
         self.assertEqual(
-            alpha,
-            ["1", "alpha", "standard", "0.405", "0.250 s", "99.5%", "closed", "-"],
+            alpha, ["1", "alpha", "standard", *measured, "closed", because]
         )
         why = "does not serve model 'gpt-4o'"
         self.assertEqual(beta, ["-", "beta", "standard", "-", "-", "-", "closed", why])
+
+    def fact(self, name: str, **answer: Any) -> str:
+        """
+        What is said of the request under this name.
+        """
+        result = self.ask(ROUTE | answer, "route", "gpt-4o")
+        return next(cells[1] for cells in self.lines(result) if cells[0] == name)
+
+    def test_not_judged(self) -> None:
+        """
+        Why there is no score, where there is none.
+        """
+        complexity = {
+            "score": 1.0,
+            "reason": "there is no message",
+            "signals": {"code_blocks": {"value": None, "weight": 1.0}},
+        }
+        told = self.fact("complexity", complexity=complexity)
+        self.assertEqual(told, "1 (there is no message)")
+
+    def test_no_signal(self) -> None:
+        """
+        Only signals that count are told.
+        """
+        signals = {
+            "code_blocks": {"value": 0.0, "weight": 1.0},
+            "multi_file": {"value": 1.0, "weight": 0.0},
+        }
+        complexity = {"score": 0.0, "reason": None, "signals": signals}
+        self.assertEqual(
+            self.fact("complexity", complexity=complexity), "0 (no signal)"
+        )
+
+    def test_no_limit(self) -> None:
+        """
+        Any tier may serve.
+        """
+        tiers = {"limit": None, "reason": "tiers are off", "escalated_to": None}
+        self.assertEqual(self.fact("tier", tiers=tiers), "any (tiers are off)")
+
+    def test_escalated(self) -> None:
+        """
+        Or one above the limit has to.
+        """
+        tiers = {"limit": "local", "reason": "x", "escalated_to": "frontier"}
+        self.assertEqual(
+            self.fact("tier", tiers=tiers), "up to local, escalated to frontier (x)"
+        )
 
     def test_refused(self) -> None:
         """
@@ -121,7 +183,7 @@ class RouteTests(DaemonTestCase):
             ROUTE,
             *("route", "gpt-4o", "Grüße", "--stream", "--max-tokens", "7"),
             *("--policy", "prüfen", "--provider", "beta", "--max-cost-sats", "0.5"),
-            *("--token", "one"),
+            *("--complexity", "high", "--token", "one"),
         )
         ((headers, request),) = self.posted
         self.assertEqual(self.asked, [("/v1/route", "Bearer one")])
@@ -129,6 +191,7 @@ class RouteTests(DaemonTestCase):
         self.assertEqual(policy, "prüfen")
         self.assertEqual(headers["X-Arbstr-Provider"], "beta")
         self.assertEqual(headers["X-Arbstr-Max-Cost-Sats"], "0.5")
+        self.assertEqual(headers["X-Arbstr-Complexity"], "high")
         message = {"role": "user", "content": "Grüße"}
         self.assertEqual(
             request,

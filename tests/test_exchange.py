@@ -237,6 +237,7 @@ class FactsTests(ExchangeTestCase):
         """
         All that is known at its end.
         """
+        self.plan = router(CHEAP, DEAR).plan(ask(complexity_score=0.31449))
         self.serves(self.cheap, USAGE)
         self.assertEqual(
             self.exchange.facts(),
@@ -245,7 +246,7 @@ class FactsTests(ExchangeTestCase):
                 "provider": "cheap",
                 "cost_sats": 2.0,
                 "latency_ms": 500,
-                "complexity_score": None,
+                "complexity_score": 0.314,
                 "tier": "standard",
             },
         )
@@ -258,6 +259,7 @@ class FactsTests(ExchangeTestCase):
         self.assertEqual(
             [facts[name] for name in ("provider", "cost_sats", "tier")], [None] * 3
         )
+        self.assertIsNone(facts["complexity_score"])
 
 
 class RowTests(ExchangeTestCase):
@@ -288,6 +290,21 @@ class RowTests(ExchangeTestCase):
         )
         self.assertIsNone(row.error_status)
         self.assertIsNone(row.error_message)
+
+    def test_complexity(self) -> None:
+        """
+        How complex it was, from its beginning, to the last digit.
+        """
+        self.plan = router(CHEAP).plan(ask(complexity_score=1 / 3))
+        self.planned()
+        for row in (self.exchange.begun_row(), self.exchange.row(None)):
+            self.assertEqual(row.complexity_score, 1 / 3)
+
+    def test_no_complexity(self) -> None:
+        """
+        It is not known of what could not be planned.
+        """
+        self.assertIsNone(self.exchange.row(bad_request("no")).complexity_score)
 
     def test_tokens(self) -> None:
         """

@@ -18,6 +18,7 @@ _HEADERS = {
     "policy": ("X-Arbstr-Policy", "as if the client named this policy"),
     "provider": ("X-Arbstr-Provider", "as if it wanted this provider only"),
     "max_cost_sats": ("X-Arbstr-Max-Cost-Sats", "as if it would not spend more"),
+    "complexity": ("X-Arbstr-Complexity", "as if it called it low, medium or high"),
 }
 _HEADINGS = (
     "RANK",
@@ -27,7 +28,7 @@ _HEADINGS = (
     "FIRST BYTE",
     "SUCCESS",
     "CIRCUIT",
-    "WHY NOT",
+    "WHY",
 )
 
 
@@ -88,6 +89,8 @@ def _route(answer: Mapping[str, Any]) -> str:
         ["policy", f"{cell(policy['name'])} ({policy['reason']})"],
         ["strategy", cell(answer["strategy"])],
         ["tokens", f"~{tokens[0]}+{tokens[1]}"],
+        ["complexity", _complexity(answer["complexity"])],
+        ["tier", _tier(answer["tiers"])],
     ]
     rows = [_provider(each) for each in answer["providers"]]
     lines = [table(facts), table([_HEADINGS, *rows])]
@@ -96,6 +99,32 @@ def _route(answer: Mapping[str, Any]) -> str:
         # A table of one cell: it shows nothing that a terminal would obey.
         lines.append(table([[f"refused with {error['status']}: {error['message']}"]]))
     return "\n".join(lines)
+
+
+def _complexity(complexity: Mapping[str, Any]) -> str:
+    """
+    The score, and which signals it comes from or why from none.
+    """
+    signals = [
+        f"{name} {_short(signal['value'])} x {_short(signal['weight'])}"
+        for name, signal in complexity["signals"].items()
+        if signal["value"] and signal["weight"]
+    ]
+    why = complexity["reason"] or ", ".join(signals) or "no signal"
+    return f"{_short(complexity['score'])} ({why})"
+
+
+def _tier(tiers: Mapping[str, Any]) -> str:
+    limit = tiers["limit"]
+    told = "any" if limit is None else f"up to {limit}"
+    escalated = tiers["escalated_to"]
+    if escalated is not None:
+        told += f", escalated to {escalated}"
+    return f"{told} ({tiers['reason']})"
+
+
+def _short(number: float | None) -> str:
+    return cell(None if number is None else round(float(number), 3))
 
 
 def _provider(provider: Mapping[str, Any]) -> list[str]:
@@ -108,6 +137,6 @@ def _provider(provider: Mapping[str, Any]) -> list[str]:
         None if seconds is None else f"{seconds:.3f} s",
         None if success is None else f"{success:.1%}",
         provider["circuit"]["state"],
-        provider["excluded_because"],
+        provider["excluded_because"] or provider["because"],
     )
     return [cell(value) for value in values]

@@ -17,6 +17,7 @@ from .document import DocumentError, parse
 from .environment import Environment
 from .model import Config
 from .problems import ConfigError, Document, Problem, line_of
+from .rates import per_thousand
 from .validation import validate
 
 __all__ = ["ConfigError", "Loaded", "default_path", "load_config"]
@@ -89,7 +90,8 @@ def load_config(
     problems += [problem for problem in invalid if problem.path not in told]
     if config is None or problems:
         raise ConfigError(_render(problems, file, document))
-    warnings = _render(_warnings(environment), file, document)
+    unwise = [*_warnings(environment), *per_thousand(config.providers)]
+    warnings = _render(unwise, file, document)
     if environment.plaintext and file.mode & _OTHERS_READ:
         warnings.append(
             f"{file.name}: holds a secret in plain text; expected mode 0600 "

@@ -67,7 +67,9 @@ __all__ = [
     "Timeouts",
 ]
 
-Strategy = Literal["cheapest", "lowest_cost", "lowest_latency", "balanced"]
+Strategy = Literal[
+    "cheapest", "lowest_cost", "lowest_latency", "round_robin", "balanced"
+]
 
 
 class ServerSettings(Settings):

@@ -12,8 +12,10 @@ from arbstr.config.model import ProviderSettings, Strategy
 from arbstr.errors import ApiError
 
 from .catalog import Offer
+from .complexity import Complexity, Messages
 from .learned import Service
 from .money import Rates
+from .tiers import NO_LIMIT, Limit
 from .tokens import CHARS_PER_TOKEN
 
 
@@ -31,6 +33,11 @@ class RouteRequest:
     @ivar policy: the policy that the client names, if it names one.
     @ivar provider: the only provider that the client will have, if so.
     @ivar max_cost_sats: the most that the client will have it cost.
+    @ivar messages: what is judged.
+    @ivar complexity: what the client says that it is, in place of that: see
+        L{arbstr.routing.tiers.OVERRIDES}.
+    @ivar complexity_score: the judgement, where the messages are not known any
+        more.
     """
 
     model: str
@@ -42,6 +49,9 @@ class RouteRequest:
     provider: str | None = None
     max_cost_sats: float | None = None
     images: int = 0
+    messages: Messages = field(default=(), repr=False)
+    complexity: str | None = None
+    complexity_score: float | None = None
 
     @property
     def input_chars(self) -> int | None:
@@ -59,11 +69,13 @@ class Candidate:
     An offer that may be taken, with what it is expected to cost in sats.
 
     @ivar service: what was learned of the provider, if anything was.
+    @ivar last_turn: see L{arbstr.routing.rotation.Rotation.last_turn}.
     """
 
     offer: Offer
     expected_sats: float
     service: Service | None = None
+    last_turn: int = 0
 
     @property
     def name(self) -> str:
@@ -93,9 +105,14 @@ class Plan:
     Who may serve a request, in which order, and why.
 
     @ivar candidates: in the order in which they should be tried; never empty.
+    @ivar reserves: who may be tried where none of them can be, tier by tier,
+        from the lowest up; each in order and not empty.
+    @ivar limit: the highest tier that should serve.  The candidates are above
+        it where it has nobody.
     @ivar excluded: for each provider that serves the model but is not a
         candidate, why not.
-    @ivar baseline: the dearest candidate, against which savings are counted.
+    @ivar baseline: the dearest of the candidates and reserves, against which
+        savings are counted.
     @ivar policy: the name of the policy that applies.
     @ivar policy_reason: how it was found.
     @ivar input_tokens: the estimate that the expected costs rest on.
@@ -111,6 +128,9 @@ class Plan:
     input_tokens: int
     output_tokens: int
     excluded: Mapping[str, str] = field(factory=dict)
+    reserves: tuple[tuple[Candidate, ...], ...] = ()
+    complexity: Complexity | None = None
+    limit: Limit = NO_LIMIT
 
 
 @frozen
@@ -120,6 +140,7 @@ class Survey:
 
     @ivar offered: everybody who serves the model.
     @ivar ranked: those of them that may serve, in the order of the strategy.
+    @ivar reserves: those that may if none of these can.
     @ivar baseline: the dearest who may serve but for the client's own limit.
     @ivar excluded: for each of the others, why not.
     @ivar error: why there is no plan, if there is none.
@@ -139,6 +160,9 @@ class Survey:
     baseline: Candidate | None
     excluded: Mapping[str, str]
     error: ApiError | None
+    reserves: tuple[tuple[Candidate, ...], ...]
+    complexity: Complexity
+    limit: Limit
 
     def plan(self) -> Plan:
         """
@@ -159,4 +183,7 @@ class Survey:
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             excluded=self.excluded,
+            reserves=self.reserves,
+            complexity=self.complexity,
+            limit=self.limit,
         )

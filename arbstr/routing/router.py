@@ -4,6 +4,8 @@ From a request to a plan: who may serve it, at what price, in which order.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from arbstr.config.model import Config, PolicyRule
 from arbstr.errors import (
     ApiError,
@@ -15,10 +17,14 @@ from arbstr.errors import (
 )
 
 from .catalog import Catalog
+from .complexity import Complexity, Scorer
+from .escalation import climb, too_good
 from .learned import Learned
 from .plan import Candidate, Plan, RouteRequest, Survey
 from .policy import Policies, PolicyMatch
+from .rotation import Rotation
 from .strategy import STRATEGIES
+from .tiers import Thresholds
 from .tokens import correct_input, expected_output
 
 # What a second is worth where no policy says so.
@@ -32,10 +38,13 @@ class Router:
 
     @ivar catalog: the current one; the next L{use} puts another in its place.
     @ivar policies: the current ones.
+    @ivar scorer: the current one.
+    @ivar rotation: whose turn it was; only looked at, too.
     """
 
     def __init__(self, config: Config, learned: Learned | None = None) -> None:
         self.learned = Learned() if learned is None else learned
+        self.rotation = Rotation()
         self.use(config)
 
     def use(self, config: Config) -> None:
@@ -45,7 +54,10 @@ class Router:
         """
         catalog = Catalog(config.providers)
         policies = Policies(config.policies.rules)
+        scorer = Scorer(config.routing)
+        thresholds = Thresholds(config.routing, config.providers)
         self.catalog, self.policies = catalog, policies
+        self.scorer, self._thresholds = scorer, thresholds
         self._default_strategy = config.policies.default_strategy
 
     def plan(self, request: RouteRequest) -> Plan:
@@ -65,7 +77,11 @@ class Router:
         match = self.policies.match(request.policy, request.last_user_text)
         self._check_provider(request.provider)
         input_tokens, output_tokens = self._expected_tokens(request, match.name)
-        offered = self._offered(request.model, input_tokens, output_tokens)
+        complexity = self._complexity(request)
+        limit = self._thresholds.limit(
+            complexity.score, request.complexity, request.provider
+        )
+        offered = self._offered(request.model, match.name, input_tokens, output_tokens)
 
         excluded = _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
@@ -74,6 +90,8 @@ class Router:
         rule = match.rule
         strategy = (rule and rule.strategy) or self._default_strategy
         sats_per_second = rule.sats_per_second if rule else _SATS_PER_SECOND
+        order = STRATEGIES[strategy](sats_per_second)
+        ranked, *reserves = climb(affordable, limit) or [[]]
         return Survey(
             model=request.model,
             policy=match.name,
@@ -83,11 +101,19 @@ class Router:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             offered=tuple(offered),
-            ranked=tuple(STRATEGIES[strategy](sats_per_second)(affordable)),
+            ranked=tuple(order(ranked)),
+            reserves=tuple(tuple(order(each)) for each in reserves),
             baseline=max(eligible, key=_cost, default=None),
-            excluded=excluded | too_dear,
+            excluded=excluded | too_dear | too_good(chain(*reserves), limit),
             error=self._error(request, match, excluded, eligible, affordable),
+            complexity=complexity,
+            limit=limit,
         )
+
+    def _complexity(self, request: RouteRequest) -> Complexity:
+        if request.complexity_score is None:
+            return self.scorer.score(request.messages)
+        return Complexity(request.complexity_score, {}, "it was judged before")
 
     def _expected_tokens(
         self, request: RouteRequest, policy: str | None
@@ -109,13 +135,14 @@ class Router:
         return input_tokens, output_tokens
 
     def _offered(
-        self, model: str, input_tokens: int, output_tokens: int
+        self, model: str, policy: str | None, input_tokens: int, output_tokens: int
     ) -> list[Candidate]:
         return [
             Candidate(
                 offer,
                 offer.rates.expected_sats(input_tokens, output_tokens),
                 self.learned.service(offer.name, model),
+                self.rotation.last_turn(policy, model, offer.name),
             )
             for offer in self.catalog.offers(model)
         ]

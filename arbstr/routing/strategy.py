@@ -34,24 +34,34 @@ def lowest_latency(candidates: Iterable[Candidate]) -> list[Candidate]:
     )
 
 
+def round_robin(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """
+    By turns: first who has waited longest for one; ties by name.
+    """
+    return sorted(candidates, key=lambda each: (each.last_turn, each.name))
+
+
 def balanced(sats_per_second: float) -> Order:
     """
-    By what it should cost until it has succeeded, and what waiting for it is
-    worth; ties by name.  Of whom nothing is known, the best is expected.
+    By the price that L{weighed} finds; ties by name.
 
     @param sats_per_second: what a second less of waiting is worth.
     """
-
-    def price(candidate: Candidate) -> float:
-        service = candidate.service
-        if service is None:
-            return candidate.expected_sats
-        sats = candidate.expected_sats / max(service.success_rate, _LEAST_SUCCESS)
-        return sats + sats_per_second * (service.first_byte_seconds or 0)
-
     return lambda candidates: sorted(
-        candidates, key=lambda each: (price(each), each.name)
+        candidates, key=lambda each: (weighed(each, sats_per_second), each.name)
     )
+
+
+def weighed(candidate: Candidate, sats_per_second: float) -> float:
+    """
+    What a candidate should cost until it has succeeded, and what waiting for it
+    is worth, in sats.  Of whom nothing is known, the best is expected.
+    """
+    service = candidate.service
+    if service is None:
+        return candidate.expected_sats
+    sats = candidate.expected_sats / max(service.success_rate, _LEAST_SUCCESS)
+    return sats + sats_per_second * (service.first_byte_seconds or 0)
 
 
 #: What each strategy does, given what a second is worth, see L{balanced}.
@@ -59,6 +69,7 @@ STRATEGIES: Mapping[Strategy, Callable[[float], Order]] = {
     "cheapest": lambda _: cheapest,
     "lowest_cost": lambda _: cheapest,
     "lowest_latency": lambda _: lowest_latency,
+    "round_robin": lambda _: round_robin,
     "balanced": balanced,
 }
 

@@ -5,7 +5,8 @@ The OpenAI vocabulary: what a chat completion request says.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from attrs import field, frozen
@@ -35,6 +36,7 @@ class ChatRequest:
     @ivar usage_wanted: whether the client asked for usage in the stream.
     @ivar output_cap: the limit on output tokens, if there is one.
     @ivar choices: how many answers are asked for.
+    @ivar messages: of each message the texts of its parts.
     """
 
     body: bytes = field(repr=False)
@@ -46,6 +48,7 @@ class ChatRequest:
     input_tokens: int
     images: int
     last_user_text: str = field(repr=False)
+    messages: tuple[tuple[str, ...], ...] = field(repr=False)
     _text: str = field(repr=False)
     _members: tuple[Member, ...] = field(repr=False)
 
@@ -77,7 +80,9 @@ class ChatRequest:
             for member in members
             if member.key in _SCHEMAS
         )
-        chars, images = _measure(messages)
+        texts = tuple(map(_texts, messages))
+        chars = sum(map(len, chain.from_iterable(texts)))
+        images = sum(map(_images, messages))
         return cls(
             body=body,
             model=model,
@@ -87,7 +92,8 @@ class ChatRequest:
             choices=_choices(fields),
             input_tokens=estimate_input(chars + schemas, len(messages), images),
             images=images,
-            last_user_text=_last_user_text(messages),
+            last_user_text=_last_user_text(messages, texts),
+            messages=texts,
             text=text,
             members=members,
         )
@@ -198,35 +204,32 @@ def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     return messages
 
 
-def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+def _texts(message: Mapping[str, Any]) -> tuple[str, ...]:
     content = message.get("content")
     if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
-        for part in content:
-            text = part.get("text") if isinstance(part, dict) else None
-            if isinstance(text, str):
-                yield text
+        return (content,)
+    if not isinstance(content, list):
+        return ()
+    texts = (part.get("text") for part in content if isinstance(part, dict))
+    return tuple(text for text in texts if isinstance(text, str))
 
 
-def _measure(messages: list[dict[str, Any]]) -> tuple[int, int]:
+def _images(message: Mapping[str, Any]) -> int:
     """
-    How many characters of text and how many images there are.
+    How many images there are in a message.
     """
-    chars = images = 0
-    for message in messages:
-        chars += sum(map(len, _texts(message)))
-        content = message.get("content")
-        if isinstance(content, list):
-            images += sum(
-                isinstance(part, dict) and part.get("type") in _IMAGES
-                for part in content
-            )
-    return chars, images
+    content = message.get("content")
+    if not isinstance(content, list):
+        return 0
+    return sum(
+        isinstance(part, dict) and part.get("type") in _IMAGES for part in content
+    )
 
 
-def _last_user_text(messages: list[dict[str, Any]]) -> str:
-    for message in reversed(messages):
+def _last_user_text(
+    messages: Sequence[Mapping[str, Any]], texts: Sequence[tuple[str, ...]]
+) -> str:
+    for message, parts in zip(reversed(messages), reversed(texts), strict=True):
         if message.get("role") == "user":
-            return "\n".join(_texts(message))
+            return "\n".join(parts)
     return ""

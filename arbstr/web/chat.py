@@ -127,6 +127,8 @@ def route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
         provider=request.getHeader("X-Arbstr-Provider"),
         max_cost_sats=_max_cost(request),
         images=chat.images,
+        messages=chat.messages,
+        complexity=request.getHeader("X-Arbstr-Complexity"),
     )
 
 
@@ -191,7 +193,7 @@ def _stream_headers(exchange: Exchange) -> dict[str, str]:
         "X-Accel-Buffering": "no",
         "X-Arbstr-Streaming": "true",
     }
-    return headers | _served_by(exchange) | _retries(exchange)
+    return headers | _served_by(exchange) | _story(exchange)
 
 
 def _served_by(exchange: Exchange) -> dict[str, str]:
@@ -207,12 +209,20 @@ def _served_by(exchange: Exchange) -> dict[str, str]:
 
 
 def _told(exchange: Exchange) -> dict[str, str]:
-    return {"X-Arbstr-Latency-Ms": str(exchange.latency_ms())} | _retries(exchange)
+    return {"X-Arbstr-Latency-Ms": str(exchange.latency_ms())} | _story(exchange)
 
 
-def _retries(exchange: Exchange) -> dict[str, str]:
-    told = exchange.retries()
-    return {} if told is None else {"X-Arbstr-Retries": told}
+def _story(exchange: Exchange) -> dict[str, str]:
+    """
+    What is told of every request, however it ends.
+    """
+    score, retries = exchange.complexity_score(), exchange.retries()
+    headers = {}
+    if score is not None:
+        headers["X-Arbstr-Complexity-Score"] = f"{score:.3f}"
+    if retries is not None:
+        headers["X-Arbstr-Retries"] = retries
+    return headers
 
 
 def _decimal(cost: Decimal) -> str:

@@ -6,12 +6,14 @@ requests are served, told instead of followed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from attrs import frozen
 
 from arbstr.circuit import CircuitBreakerRegistry, CircuitState, CoolDowns
 from arbstr.errors import ApiError
 from arbstr.routing.plan import Candidate, Plan, RouteRequest, Survey
+from arbstr.routing.reasons import because
 from arbstr.routing.router import Router
 
 from .status import circuit_as_json
@@ -68,7 +70,8 @@ class Explain:
             "policy": {"name": survey.policy, "reason": survey.policy_reason},
             "strategy": survey.strategy,
             "sats_per_second": survey.sats_per_second,
-            "complexity": None,
+            "complexity": self._complexity(survey),
+            "tiers": _tiers(survey),
             "tier": tier,
             "estimated_input_tokens": survey.input_tokens,
             "estimated_output_tokens": survey.output_tokens,
@@ -84,11 +87,22 @@ class Explain:
         circuits = self.circuits.snapshots()
         up = (
             each
-            for each in plan.candidates
+            for each in chain(plan.candidates, *plan.reserves)
             if circuits[each.name].state is not CircuitState.OPEN
             and self.cooldowns.current(each.name, plan.model) is None
         )
         return next(up, plan.candidates[0])
+
+    def _complexity(self, survey: Survey) -> dict[str, object]:
+        signals = survey.complexity.signals
+        return {
+            "score": survey.complexity.score,
+            "reason": survey.complexity.reason,
+            "signals": {
+                name: {"value": signals.get(name), "weight": weight}
+                for name, weight in self.router.scorer.weights.items()
+            },
+        }
 
     def _providers(self, survey: Survey) -> list[dict[str, object]]:
         """
@@ -97,7 +111,17 @@ class Explain:
         circuits = self.circuits.snapshots()
         offered = {each.name: each for each in survey.offered}
         ranks = {each.name: rank for rank, each in enumerate(survey.ranked, start=1)}
-        others = [name for name in self.router.catalog.providers if name not in ranks]
+        steps = {
+            each.name: step
+            for step, reserve in enumerate(survey.reserves, start=1)
+            for each in reserve
+        }
+        reasons = _reasons(survey)
+        others = [
+            name
+            for name in self.router.catalog.providers
+            if name not in ranks and name not in steps
+        ]
         return [
             {
                 "name": name,
@@ -105,11 +129,13 @@ class Explain:
                 "eligible": name in ranks,
                 "excluded_because": _why_not(name, survey, offered),
                 "rank": ranks.get(name),
+                "escalation": steps.get(name),
+                "because": reasons.get(name),
                 **_expectations(offered.get(name)),
                 "circuit": circuit_as_json(circuits[name]),
                 "cooling_until": self.cooldowns.ends(name, survey.model),
             }
-            for name in [*ranks, *others]
+            for name in [*ranks, *steps, *others]
         ]
 
 
@@ -117,6 +143,34 @@ def _why_not(name: str, survey: Survey, offered: Mapping[str, Candidate]) -> str
     if name not in offered:
         return f"does not serve model '{survey.model}'"
     return survey.excluded.get(name)
+
+
+def _tiers(survey: Survey) -> dict[str, object]:
+    """
+    The highest tier that should serve, and the one that has to because nobody
+    else may, if that is above it.
+    """
+    limit = survey.limit
+    tiers = {each.provider.tier for each in survey.ranked}
+    above = [tier for tier in tiers if not limit.allows(tier)]
+    return {
+        "limit": limit.highest,
+        "reason": limit.reason,
+        "escalated_to": above[0] if above else None,
+    }
+
+
+def _reasons(survey: Survey) -> dict[str, str]:
+    """
+    Why each of those that would be tried has its place.
+    """
+    return {
+        each.name: reason
+        for step in (survey.ranked, *survey.reserves)
+        for each, reason in zip(
+            step, because(survey.strategy, survey.sats_per_second, step), strict=True
+        )
+    }
 
 
 def _expectations(candidate: Candidate | None) -> dict[str, object]:

@@ -12,7 +12,7 @@ from arbstr.circuit import (
     CircuitState,
     CoolDowns,
 )
-from arbstr.config.model import ProviderSettings, Tier
+from arbstr.config.model import ProviderSettings
 from arbstr.config.status import ConfigStatus
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
@@ -20,8 +20,8 @@ from arbstr.routing.catalog import Offer
 from arbstr.routing.plan import Candidate
 from arbstr.routing.router import Router
 from arbstr.routing.strategy import cheapest
+from arbstr.routing.tiers import TIERS
 
-_TIERS: tuple[Tier, ...] = ("local", "standard", "frontier")
 # What "cheapest" means where no request says how long it is.
 _TYPICAL_TOKENS = 1000
 
@@ -69,7 +69,7 @@ class Status:
                 **_rates(ranked[0].offer),
                 "cheapest_provider": ranked[0].name,
                 "providers": [each.name for each in ranked],
-                "tier": next(tier for tier in _TIERS if tier in tiers),
+                "tier": next(tier for tier in TIERS if tier in tiers),
             },
         }
 

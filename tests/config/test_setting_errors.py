@@ -4,6 +4,8 @@ Settings outside of the providers that are wrong, and how that is said.
 
 from __future__ import annotations
 
+from arbstr.config.model import ComplexityWeights
+
 from .support import MOCK, SettingTestCase
 
 
@@ -14,12 +16,57 @@ class SettingTests(SettingTestCase):
 
     def test_strategy(self) -> None:
         """
-        Strategies that this version does not have are refused, too.
+        There are only so many, for a policy and for all requests without one.
+        """
+        expected = (
+            "expected 'cheapest', 'lowest_cost', 'lowest_latency', 'round_robin' or "
+            "'balanced', found 'random'"
+        )
+        self.assert_wrong(
+            "policies: {rules: [{name: a, strategy: random}]}",
+            f"policies.rules[0].strategy: {expected}",
+        )
+        self.assert_wrong(
+            "policies: {default_strategy: random}",
+            f"policies.default_strategy: {expected}",
+        )
+
+    def test_tiers(self) -> None:
+        """
+        They are on, off or on where there are any.
         """
         self.assert_wrong(
-            "policies: {rules: [{name: a, strategy: round_robin}]}",
-            "policies.rules[0].strategy: expected 'cheapest', 'lowest_cost', "
-            "'lowest_latency' or 'balanced', found 'round_robin'",
+            "routing: {tiers: maybe}",
+            "routing.tiers: expected 'auto', 'on' or 'off', found 'maybe'",
+        )
+
+    def test_weights(self) -> None:
+        """
+        A signal may count nothing, but not less.
+        """
+        for name in ComplexityWeights.model_fields:
+            self.assert_wrong(
+                f"routing: {{complexity_weights: {{{name}: -0.5}}}}",
+                f"routing.complexity_weights.{name}: expected at least 0, found -0.5",
+            )
+
+    def test_unknown_signal(self) -> None:
+        """
+        There are five.
+        """
+        self.assert_wrong(
+            "routing: {complexity_weights: {code_block: 1}}",
+            "routing.complexity_weights.code_block: expected a known key, found "
+            "'code_block'; did you mean 'code_blocks'?",
+        )
+
+    def test_extra_keywords(self) -> None:
+        """
+        An empty word would be in every text.
+        """
+        self.assert_wrong(
+            "routing: {extra_keywords: ['']}",
+            "routing.extra_keywords[0]: expected text that is not empty, found ''",
         )
 
     def test_misspelt_key(self) -> None:
@@ -103,6 +150,11 @@ class SettingTests(SettingTestCase):
         """
         Low is not above high, also when one of them is the default.
         """
+        self.assert_wrong(
+            "routing: {complexity_threshold_low: 0.6, complexity_threshold_high: 0.5}",
+            "routing.complexity_threshold_high: expected at least "
+            "complexity_threshold_low (0.6), found 0.5",
+        )
         self.assert_wrong(
             "routing: {complexity_threshold_low: 0.9}",
             "routing.complexity_threshold_high: expected at least "

@@ -137,6 +137,7 @@ class RowTests(DaemonTestCase):
                 "model": MODEL,
                 "provider": "alpha",
                 "tier": "local",
+                "complexity_score": 1.0,
                 "input_tokens": 10,
                 "cached_tokens": 0,
                 "output_tokens": 20,

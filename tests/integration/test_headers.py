@@ -264,6 +264,7 @@ class TowardsTheClientTests(DaemonTestCase):
             {
                 "content-type",
                 "openai-processing-ms",
+                "x-arbstr-complexity-score",
                 "x-arbstr-cost-sats",
                 "x-arbstr-latency-ms",
                 "x-arbstr-provider",
@@ -291,6 +292,7 @@ class TowardsTheClientTests(DaemonTestCase):
                 "content-type",
                 "openai-processing-ms",
                 "x-accel-buffering",
+                "x-arbstr-complexity-score",
                 "x-arbstr-provider",
                 "x-arbstr-request-id",
                 "x-arbstr-streaming",
@@ -414,6 +416,7 @@ class TowardsTheClientTests(DaemonTestCase):
             {
                 "content-type",
                 "retry-after",
+                "x-arbstr-complexity-score",
                 "x-arbstr-latency-ms",
                 "x-arbstr-provider",
                 "x-arbstr-request-id",

@@ -225,7 +225,7 @@ class FactsTests(StreamTestCase):
                 "request_id": answer.header("X-Arbstr-Request-Id"),
                 "provider": "alpha",
                 "cost_sats": 0.03,
-                "complexity_score": None,
+                "complexity_score": 1.0,
                 "tier": "standard",
             },
         )

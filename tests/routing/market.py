@@ -4,6 +4,7 @@ What the tests of routing share: providers, routers and requests in one line.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -41,14 +42,19 @@ def seller(
 
 
 def router(
-    *providers: ProviderSettings, learned: Learned | None = None, **policies: Any
+    *providers: ProviderSettings,
+    learned: Learned | None = None,
+    routing: Mapping[str, Any] | None = None,
+    **policies: Any,
 ) -> Router:
     """
     A router among these.
 
-    @param policies: the section of that name.
+    @param routing: the section of that name.
+    @param policies: likewise.
     """
-    config = Config.model_validate({"providers": providers, "policies": policies})
+    sections = {"policies": policies, "routing": routing or {}}
+    config = Config.model_validate({"providers": providers, **sections})
     return Router(config, learned)
 
 
@@ -60,13 +66,20 @@ def ask(model: str = MODEL, input_tokens: int = 100, **fields: Any) -> RouteRequ
 
 
 def candidate(
-    name: str, expected_sats: float, service: Service | None = None
+    name: str,
+    expected_sats: float = 1,
+    service: Service | None = None,
+    last_turn: int = 0,
+    **settings: Any,
 ) -> Candidate:
     """
     A candidate of whom only the name, the cost and what was seen of it matter.
+
+    @param settings: its provider's.
     """
     rates = Rates(input=0, output=0, cached_input=0)
-    return Candidate(Offer(provider(name), MODEL, MODEL, rates), expected_sats, service)
+    offer = Offer(provider(name, **settings), MODEL, MODEL, rates)
+    return Candidate(offer, expected_sats, service, last_turn)
 
 
 def learn(*observations: Observation, times: int = 1) -> Learned:

@@ -77,6 +77,34 @@ class UseTests(RefusalTestCase):
         market.use(Config.model_validate({"providers": [CHEAP], "policies": policies}))
         self.assertEqual(market.plan(ask()).strategy, "lowest_latency")
 
+    def test_thresholds(self) -> None:
+        """
+        What is complex and what is not changes, and whether that matters.
+        """
+        best = seller("best", 1, 1, tier="frontier")
+        market = router(CHEAP, best, routing={"complexity_threshold_high": 0.4})
+        request = ask(complexity_score=0.5)
+        self.assertEqual(names(market.plan(request)), ["best", "cheap"])
+        market.use(Config(providers=(CHEAP, best)))
+        self.assertEqual(names(market.plan(request)), ["cheap"])
+        routing = {"tiers": "off"}
+        market.use(
+            Config.model_validate({"providers": (CHEAP, best), "routing": routing})
+        )
+        self.assertEqual(names(market.plan(request)), ["best", "cheap"])
+
+    def test_turns_stay(self) -> None:
+        """
+        Whose turn it was is known after a reload, too.
+        """
+        market = router(CHEAP, DEAR, default_strategy="round_robin")
+        market.rotation.took(None, MODEL, "cheap")
+        policies = {"default_strategy": "round_robin"}
+        market.use(
+            Config.model_validate({"providers": (CHEAP, DEAR), "policies": policies})
+        )
+        self.assertEqual(names(market.plan(ask())), ["dear", "cheap"])
+
     def test_what_was_learned_stays(self) -> None:
         """
         A provider that has shown to be slow is as slow after a reload.

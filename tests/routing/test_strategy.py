@@ -13,7 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.config.model import Strategy
 from arbstr.routing.learned import Service
 from arbstr.routing.plan import Candidate
-from arbstr.routing.strategy import STRATEGIES, balanced, cheapest, lowest_latency
+from arbstr.routing.strategy import (
+    STRATEGIES,
+    balanced,
+    cheapest,
+    lowest_latency,
+    round_robin,
+)
 
 from .market import candidate
 
@@ -131,6 +137,32 @@ class BalancedTests(SynchronousTestCase):
         self.assertEqual(ordered(found), "ab")
 
 
+class RoundRobinTests(SynchronousTestCase):
+    """
+    L{round_robin} looks at whose turn it was.
+    """
+
+    def test_turns(self) -> None:
+        """
+        Who waits longest comes first, who had no turn yet before all others.
+        """
+        found = round_robin(
+            [
+                candidate("a", 1, last_turn=8),
+                candidate("b", 9, last_turn=3),
+                candidate("c", 9),
+            ]
+        )
+        self.assertEqual(ordered(found), "cba")
+
+    def test_ties(self) -> None:
+        """
+        Ties are ordered by name.
+        """
+        found = round_robin([candidate("b", 1), candidate("a", 2)])
+        self.assertEqual(ordered(found), "ab")
+
+
 class StrategyTests(SynchronousTestCase):
     """
     All strategies.
@@ -151,14 +183,15 @@ class StrategyTests(SynchronousTestCase):
     @given(
         st.sampled_from(get_args(Strategy)),
         st.dictionaries(
-            st.sampled_from("abcdef"), st.tuples(st.floats(0, 1e6), services)
+            st.sampled_from("abcdef"),
+            st.tuples(st.floats(0, 1e6), services, st.integers(0, 9)),
         ),
         st.floats(0, 1e6),
     )
     def test_total_order(
         self,
         strategy: Strategy,
-        market: dict[str, tuple[float, Service | None]],
+        market: dict[str, tuple[float, Service | None, int]],
         sats_per_second: float,
     ) -> None:
         """
@@ -170,3 +203,19 @@ class StrategyTests(SynchronousTestCase):
         found = order(candidates)
         self.assertEqual(sorted(ordered(found)), sorted(market))
         self.assertEqual(order(reversed(candidates)), found)
+
+    @given(
+        st.dictionaries(
+            st.sampled_from("abcdef"),
+            st.tuples(st.floats(0, 1e6), services, st.integers(0, 9)),
+            min_size=1,
+        ),
+    )
+    def test_least(self, market: dict[str, tuple[float, Service | None, int]]) -> None:
+        """
+        C{cheapest} puts first who is expected to cost least, whatever else is
+        known of it.
+        """
+        candidates = [candidate(name, *seen) for name, seen in market.items()]
+        least = min(each.expected_sats for each in candidates)
+        self.assertEqual(cheapest(candidates)[0].expected_sats, least)

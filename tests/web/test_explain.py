@@ -42,7 +42,7 @@ class ExplainTestCase(SynchronousTestCase):
         self.learned = Learned()
         self.configure()
 
-    def configure(self, **policies: Any) -> None:
+    def configure(self, routing: dict[str, Any] | None = None, **policies: Any) -> None:
         """
         Start anew with these policies.
         """
@@ -54,6 +54,7 @@ class ExplainTestCase(SynchronousTestCase):
                     provider("cheap", 1000, tier="local"),
                 ],
                 "policies": policies,
+                "routing": routing or {},
             }
         )
         self.router = Router(config, self.learned)
@@ -127,6 +128,13 @@ class CostTests(ExplainTestCase):
             (answer["provider"], answer["estimated_cost_sats"]), ("dear", 3)
         )
 
+    def test_escalation(self) -> None:
+        """
+        Those that it would escalate to are up, too.
+        """
+        self.trip("cheap")
+        self.assertEqual(self.cost(complexity="low")["provider"], "dear")
+
     def test_probe_due(self) -> None:
         """
         One that is about to be probed is.
@@ -188,7 +196,25 @@ class RouteTests(ExplainTestCase):
                 },
                 "strategy": "cheapest",
                 "sats_per_second": 1,
-                "complexity": None,
+                "complexity": {
+                    "score": 1,
+                    "reason": "there is no message",
+                    "signals": {
+                        name: {"value": None, "weight": 1}
+                        for name in (
+                            "context_length",
+                            "code_blocks",
+                            "multi_file",
+                            "reasoning_keywords",
+                            "conversation_depth",
+                        )
+                    },
+                },
+                "tiers": {
+                    "limit": "frontier",
+                    "reason": "complexity 1",
+                    "escalated_to": None,
+                },
                 "tier": "local",
                 "estimated_input_tokens": 100,
                 "estimated_output_tokens": 300,
@@ -209,6 +235,8 @@ class RouteTests(ExplainTestCase):
                 "eligible": True,
                 "excluded_because": None,
                 "rank": 1,
+                "escalation": None,
+                "because": "expected cost 0.4 sats against 3 sats of dear",
                 "expected_cost_sats": 0.4,
                 "first_byte_seconds": None,
                 "success_rate": None,
@@ -284,6 +312,80 @@ class RouteTests(ExplainTestCase):
         )
         cheap = self.of("cheap")
         self.assertEqual((cheap["first_byte_seconds"], cheap["success_rate"]), (2, 1))
+
+    def test_complexity(self) -> None:
+        """
+        Each signal, what it weighs, and what follows.
+        """
+        self.configure(routing={"complexity_weights": {"reasoning_keywords": 4}})
+        answer = self.route(messages=(("Please debug and compare it",),))
+        complexity = answer["complexity"]
+        self.assertEqual(
+            complexity["signals"]["reasoning_keywords"],
+            {"value": 2 / 3, "weight": 4},
+        )
+        weighed = [
+            each["value"] * each["weight"] for each in complexity["signals"].values()
+        ]
+        self.assertAlmostEqual(complexity["score"], sum(weighed) / 8)
+        self.assertIsNone(complexity["reason"])
+        self.assertEqual(answer["tiers"]["reason"], "complexity 0.349")
+        self.assertEqual(answer["tiers"]["limit"], "local")
+
+    def test_reserve(self) -> None:
+        """
+        Who is tried only after an escalation comes after those that are tried
+        before, and is told which, and why.
+        """
+        told = self.route(complexity="low")["providers"]
+        self.assertEqual(
+            [(each["name"], each["rank"], each["escalation"]) for each in told],
+            [("cheap", 1, None), ("dear", None, 1), ("other", None, None)],
+        )
+        dear = told[1]
+        self.assertFalse(dear["eligible"])
+        self.assertEqual(
+            dear["excluded_because"],
+            "tier standard is above what X-Arbstr-Complexity: low allows (local)",
+        )
+        self.assertEqual(dear["because"], "expected cost 3 sats")
+
+    def test_escalated(self) -> None:
+        """
+        Where nobody of the tier may serve, who does.
+        """
+        self.configure(rules=[{"name": "rule", "providers": {"ignore": ["cheap"]}}])
+        answer = self.route(complexity="low", policy="rule")
+        self.assertEqual(
+            answer["tiers"],
+            {
+                "limit": "local",
+                "reason": "X-Arbstr-Complexity: low",
+                "escalated_to": "standard",
+            },
+        )
+        self.assertEqual(answer["tier"], "standard")
+
+    def test_tiers_off(self) -> None:
+        """
+        Without tiers there is no limit.
+        """
+        self.configure(routing={"tiers": "off"})
+        self.assertEqual(
+            self.route(complexity="low")["tiers"],
+            {"limit": None, "reason": "tiers are off", "escalated_to": None},
+        )
+
+    def test_no_turn(self) -> None:
+        """
+        To ask takes nobody's turn.
+        """
+        self.configure(default_strategy="round_robin")
+        for _ in range(2):
+            self.assertEqual(self.cost()["provider"], "cheap")
+            self.assertEqual(
+                self.of("cheap")["because"], "last turn none yet like dear: by name"
+            )
 
     def test_refused(self) -> None:
         """
