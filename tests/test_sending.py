@@ -29,6 +29,8 @@ class Socket(Connection):
     def __init__(self) -> None:
         self.taken = self.later = b""
         self.connected = True
+        self.dataBuffer = b""
+        self._tempDataLen = 0
 
     def writeSomeData(self, data: bytes) -> Any:
         if isinstance(self.takes, int):
