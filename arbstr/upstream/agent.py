@@ -267,11 +267,19 @@ class _ReadyURL(EncodedURL):
     A URL as it goes on the wire.  treq would translate it for every request.
     """
 
+    ready: str
+
     def to_uri(self) -> EncodedURL:
         """
         See L{EncodedURL.to_uri}.
         """
         return self
+
+    def to_text(self, with_password: bool = False) -> str:
+        """
+        See L{EncodedURL.to_text}.
+        """
+        return self.ready
 
 
 @lru_cache(_MOST_TARGETS)
@@ -279,7 +287,10 @@ def ready_url(text: str) -> EncodedURL:
     """
     A URL for treq that need not be read again the next time.
     """
-    return _ReadyURL.from_text(EncodedURL.from_text(text).to_uri().to_text())
+    ready = EncodedURL.from_text(text).to_uri().to_text()
+    url = cast(_ReadyURL, _ReadyURL.from_text(ready))
+    url.ready = ready
+    return url
 
 
 class Connections:

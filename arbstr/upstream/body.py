@@ -82,7 +82,9 @@ class BodyReceiver(Protocol, ABC):
         The response's headers have been read; its body follows.
         """
         self._connected = True
-        self._start_timers()
+        # What is all there already is not waited for.
+        if not getattr(self.transport, "complete", False):
+            self._start_timers()
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -20,6 +20,8 @@ from arbstr.sending import write_now
 from .parser import ResponseParser
 from .response import Response
 
+_WHOLE = Failure(ResponseDone())
+
 
 class NeverAnswered(Exception):
     """
@@ -106,15 +108,15 @@ class Connection(Protocol):
             # Before anybody is told: they may have another request at once.
             response.detach()
             self._release()
-        if answer is not None and response is not None:
-            answer.callback(response)
         if response is not None:
             if body:
                 response.received(body)
             if complete:
-                response.ended(Failure(ResponseDone()))
-            else:
-                response.hold()
+                response.ended(_WHOLE)
+        if answer is not None and response is not None:
+            answer.callback(response)
+        if response is not None:
+            response.hold()
         if not complete and parser.fault is not None:
             self._fail(parser.fault)
 

@@ -79,6 +79,13 @@ class Response:
         told = self.headers.getRawHeaders(b"content-length")
         return int(told[0]) if told else UNKNOWN_LENGTH
 
+    @property
+    def complete(self) -> bool:
+        """
+        All that there is of it has come already.
+        """
+        return self._end is not None
+
     def setPreviousResponse(self, response: IResponse) -> None:
         """
         See L{IResponse}; redirects are not followed.
