@@ -179,10 +179,10 @@ class ChatStream:
         if chunk is None:
             self.dropped += 1
             return b""
-        self._observe(chunk)
+        choices = self._observe(chunk)
         if self.error is not None:
             return b""
-        if _choices(chunk) or chunk.get("usage") is None:
+        if choices or chunk.get("usage") is None:
             return event.ended
         if not self.usage_wanted:
             return b""
@@ -195,7 +195,10 @@ class ChatStream:
         blank_line = b"" if self._identified else b"\n"
         return comment + blank_line + b"data: " + _DONE + b"\n\n"
 
-    def _observe(self, chunk: Mapping[str, object]) -> None:
+    def _observe(self, chunk: Mapping[str, object]) -> list[dict[str, object]]:
+        """
+        @return: the choices in it.
+        """
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.usage_json = usage
@@ -205,6 +208,7 @@ class ChatStream:
         if self.error is None:
             for choice in choices:
                 self._observe_choice(choice)
+        return choices
 
     def _observe_choice(self, choice: Mapping[str, object]) -> None:
         finished = bool(choice.get("finish_reason"))
@@ -212,8 +216,10 @@ class ChatStream:
         if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
             index = 0
         self._finished[index] = finished or self._finished.get(index, False)
-        if finished or choice.get("text") or _has_content(choice.get("delta")):
-            self.started = True
+        if not self.started:
+            self.started = bool(
+                finished or choice.get("text") or _has_content(choice.get("delta"))
+            )
         self.output_chars += choice_chars(choice)
 
 
@@ -260,10 +266,13 @@ def _find_error(
     ended with one, as OpenRouter's do.
     """
     error = chunk.get("error")
-    failed = [c for c in choices if c.get("finish_reason") == "error"]
-    if not error and not failed:
-        return None
-    error = error or failed[0].get("error")
+    if not error:
+        for choice in choices:
+            if choice.get("finish_reason") == "error":
+                error = choice.get("error")
+                break
+        else:
+            return None
     message = error if isinstance(error, str) else _mapping(error).get("message")
     code = _mapping(error).get("code")
     if not isinstance(message, str) or not message:
@@ -282,7 +291,7 @@ def _choices(chunk: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def _has_content(delta: object) -> bool:
-    return any(value for name, value in _mapping(delta).items() if name != "role")
+    return any(value and name != "role" for name, value in _mapping(delta).items())
 
 
 def _mapping(value: object) -> Mapping[str, object]:

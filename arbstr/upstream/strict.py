@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+import orjson
+
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
@@ -19,7 +21,18 @@ DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 def parse(data: bytes) -> Any:
     """
     The value that these bytes are in UTF-8; C{None} if they are no JSON.
+
+    Integers of more than 64 bits may come as floats.
     """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # It refuses some of what is JSON, such as half a surrogate pair, which
+        # is found in streams that cut an emoji in two.
+        return _parse_slowly(data)
+
+
+def _parse_slowly(data: bytes) -> Any:
     try:
         return DECODER.decode(data.decode("utf-8"))
     except (ValueError, RecursionError):

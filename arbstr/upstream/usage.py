@@ -68,9 +68,13 @@ def choice_chars(choice: Mapping[str, object]) -> int:
     content, reasoning, refusal, the names and arguments of called functions.
     """
     message = _mapping(choice.get("delta") or choice.get("message"))
+    content = message.get("content")
+    if len(message) == 1 and isinstance(content, str) and "text" not in choice:
+        # What nearly every chunk consists of.
+        return len(content)
     # Some servers send the same reasoning under both of its names.
     reasoning = message.get("reasoning") or message.get("reasoning_content")
-    chars = _chars(choice.get("text")) + _chars(message.get("content"))
+    chars = _chars(choice.get("text")) + _chars(content)
     chars += _chars(reasoning) + _chars(message.get("refusal"))
     chars += _call_chars(message.get("function_call"))
     calls = message.get("tool_calls")

@@ -661,7 +661,7 @@ class ErrorTests(SynchronousTestCase):
             ({"code": ""}, None),
             ({"code": True}, None),
             ({"code": 1.5, "message": {"text": "x"}}, None),
-            ({"code": 10**100, "message": ""}, "1" + "0" * 60 + "…"),
+            ({"code": "1" * 100, "message": ""}, "1" * 61 + "…"),
         ]
         for error, code in errors:
             self.assertError(event({"error": error}), message, code)

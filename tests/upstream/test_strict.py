@@ -20,6 +20,12 @@ class ParseTests(SynchronousTestCase):
         """
         self.assertEqual(parse(b' {"a": ["\xc3\xa9", 1]}'), {"a": ["é", 1]})
 
+    def test_halves_of_a_pair(self) -> None:
+        """
+        Streams cut an emoji in two.
+        """
+        self.assertEqual(parse(b'["\\ud83d"]'), ["\ud83d"])
+
     def test_other(self) -> None:
         """
         Anything else is C{None}.
@@ -29,6 +35,7 @@ class ParseTests(SynchronousTestCase):
             b"<html>",
             b'{"a": NaN}',
             b'{"a": "\xff"}',
+            b"[1e400, Infinity]",
             b"[" * 100_000,
             b"9" * 5000,
         )
