@@ -97,10 +97,8 @@ class Chat:
     ) -> None:
         chat = ChatRequest.parse(request.content.getvalue())
         exchange.model, exchange.streaming = chat.model, chat.stream
-        exchange.choices = chat.choices
-        route = route_request(chat, request)
-        exchange.input_chars = route.input_chars
-        exchange.plan = self.router.plan(route)
+        exchange.asked = route_request(chat, request)
+        exchange.plan = self.router.plan(exchange.asked)
         self.ledger.begin(exchange.begun_row())
         call = Call(chat, exchange.request_id, _forwarded(request, chat))
         reply = await self.dispatcher.run(exchange.plan, call, exchange, stream)

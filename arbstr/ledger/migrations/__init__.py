@@ -19,16 +19,18 @@ from arbstr.ledger.engines import DatabaseError
 _LOCK = 0x61726273
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
     """
     Run what has not been run yet, in the transaction that is open.
+
+    @param revision: the last to run.
     """
     if connection.dialect.name == "postgresql":
         # Two that start at the same moment would both create the tables.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def refuse_unknown(connection: Connection, name: str) -> None:
