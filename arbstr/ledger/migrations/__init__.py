@@ -52,6 +52,24 @@ def refuse_unknown(connection: Connection, name: str) -> None:
         )
 
 
+def refuse_other(connection: Connection, name: str) -> None:
+    """
+    Only look.
+
+    @param name: of the database, for people.
+    @raise DatabaseError: the schema is not the one of this version.
+    """
+    refuse_unknown(connection, name)
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    found = MigrationContext.configure(connection).get_current_heads()
+    if found != (head,):
+        raise DatabaseError(
+            f"database {name}: its schema is {', '.join(found) or 'none of arbstr'}, "
+            f"expected {head}: start the daemon of this version on it once, which "
+            "brings it up to date"
+        )
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "arbstr.ledger:migrations")
