@@ -91,6 +91,9 @@ class Chat:
         seen = read_row(asdict(row))
         if seen is not None:
             self.router.learned.observe(seen)
+        plan, served, usage = exchange.plan, exchange.candidate, exchange.usage
+        if plan is not None and served is not None and usage is not None:
+            self.router.affinity.observe(plan.model, plan.prefixes, served.name, usage)
 
     async def _answer(
         self, request: ArbstrRequest, exchange: Exchange, stream: ClientStream
@@ -125,6 +128,7 @@ def route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
         provider=request.getHeader("X-Arbstr-Provider"),
         max_cost_sats=_max_cost(request),
         images=chat.images,
+        prefixes=chat.prefixes,
         messages=chat.messages,
         complexity=request.getHeader("X-Arbstr-Complexity"),
     )

@@ -45,10 +45,12 @@ class Explain:
             "model": plan.model,
             "provider": first.name,
             "estimated_input_tokens": plan.input_tokens,
+            "estimated_cached_tokens": first.cached_tokens,
             "estimated_output_tokens": plan.output_tokens,
             "estimated_cost_sats": first.expected_sats,
             "rates": {
                 "input_rate_sats_per_1m": first.rates.input,
+                "cached_input_rate_sats_per_1m": first.rates.cached_input,
                 "output_rate_sats_per_1m": first.rates.output,
                 "base_fee_sats": first.rates.base_fee,
             },
@@ -180,6 +182,8 @@ def _expectations(candidate: Candidate | None) -> dict[str, object]:
     service = None if candidate is None else candidate.service
     return {
         "expected_cost_sats": None if candidate is None else candidate.expected_sats,
+        "expected_cached_tokens": candidate and candidate.cached_tokens,
+        "cache_saves_sats": candidate and candidate.cache_saves,
         "first_byte_seconds": None if service is None else service.first_byte_seconds,
         "success_rate": None if service is None else service.success_rate,
     }
