@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from arbstr.errors import ApiError
 from arbstr.ledger.row import AttemptRow, RequestLog
 from arbstr.redact import redact
+from arbstr.routing.logged import write_request
 from arbstr.routing.money import Rates, Usage
 from arbstr.routing.plan import Candidate, Plan, RouteRequest
 from arbstr.routing.tokens import estimate_text
@@ -223,7 +224,7 @@ class Exchange:
         @param failure: what the client was told instead of a whole answer.
         """
         usage = self.best_usage()
-        served, plan, asked = self.candidate, self.plan, self.asked
+        served, plan = self.candidate, self.plan
         return RequestLog(
             request_id=self.request_id,
             timestamp=self.timestamp,
@@ -245,12 +246,7 @@ class Exchange:
             baseline_cost_sats=None if plan is None else self._at(plan.baseline.rates),
             ttft_ms=self._ms(self.first_content),
             stream_duration_ms=self._stream_duration(),
-            choices=1 if asked is None else asked.choices,
-            input_chars=None if asked is None else asked.input_chars,
-            output_cap=None if asked is None else asked.output_cap,
-            # Without a plan it may be any name that a client made up.
-            wanted_provider=None if asked is None or plan is None else asked.provider,
-            max_cost_sats=None if asked is None else asked.max_cost_sats,
+            **write_request(self.asked, plan is not None),
             error_status=None if failure is None else failure.status,
             error_message=None if failure is None else redact(failure.message),
             attempts=tuple(map(self._attempt_row, self.attempts)),

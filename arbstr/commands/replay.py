@@ -120,6 +120,7 @@ def _as_json(replay: Replay, filters: Filters, database: str) -> dict[str, objec
             },
         },
         "unknown_policies": dict(sorted(replay.unknown_policies.items())),
+        "without_complexity": replay.unjudged,
     }
 
 
@@ -191,6 +192,9 @@ def _notes(answer: Mapping[str, Any]) -> list[str]:
         f"policy {name!r} is not configured: {_count(count)} replayed without one"
         for name, count in answer["unknown_policies"].items()
     ]
+    unjudged = answer["without_complexity"]
+    if unjudged:
+        notes.append(f"no complexity is known: {_count(unjudged)} taken for complex")
     return notes
 
 

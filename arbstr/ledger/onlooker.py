@@ -37,6 +37,7 @@ COLUMNS = (
     "choices",
     "output_cap",
     "wanted_provider",
+    "wanted_complexity",
     "max_cost_sats",
     "cost_sats",
     "success",

@@ -42,6 +42,8 @@ class RequestLog:
     @ivar input_chars: how long the prompt was.
     @ivar output_cap: how many output tokens it allowed.
     @ivar wanted_provider: the only provider that the client would have.
+    @ivar wanted_complexity: what the client said that it was: low, medium or
+        high.
     @ivar max_cost_sats: the most that it would have it cost.
     @ivar baseline_cost_sats: the same tokens at the dearest candidate.
     @ivar ttft_ms: until the first content of a stream went out.
@@ -69,6 +71,7 @@ class RequestLog:
     input_chars: int | None = None
     output_cap: int | None = None
     wanted_provider: str | None = None
+    wanted_complexity: str | None = None
     max_cost_sats: float | None = None
     cost_sats: Decimal | None = None
     provider_cost_sats: Decimal | None = None

@@ -78,6 +78,7 @@ requests = Table(
     # What else the request asked of routing.
     Column("output_cap", BigInteger),
     Column("wanted_provider", String),
+    Column("wanted_complexity", String(8)),
     Column("max_cost_sats", Double),
 )
 

@@ -19,9 +19,9 @@ from attrs import define, field
 from arbstr.config.model import Config
 from arbstr.errors import ApiError
 
+from .logged import read_request
 from .money import Usage
 from .observation import read_row
-from .plan import RouteRequest
 from .router import Router
 
 _LAST_DIGIT = Decimal("1e-9")
@@ -78,6 +78,8 @@ class Replay:
     @ivar unknown_policies: of the compared and the refused ones, those whose
         policy the configuration does not have, by its name: they were replayed
         without one.
+    @ivar unjudged: how many of the compared ones have no complexity in the log
+        though the configuration goes by it: they were taken for complex.
     """
 
     def __init__(self, config: Config) -> None:
@@ -90,6 +92,7 @@ class Replay:
         self.unreported = Tally()
         self.refused: dict[str, Tally] = {}
         self.unknown_policies: Counter[str] = Counter()
+        self.unjudged = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         """
@@ -98,8 +101,8 @@ class Replay:
         @param row: of the request log's fields, C{model}, C{policy},
             C{provider}, C{input_tokens}, C{cached_tokens}, C{output_tokens},
             C{tokens_estimated}, C{choices}, C{output_cap}, C{wanted_provider},
-            C{max_cost_sats}, C{cost_sats}, C{success}, C{error_status},
-            C{attempts}.
+            C{wanted_complexity}, C{complexity_score}, C{max_cost_sats},
+            C{cost_sats}, C{success}, C{error_status}, C{attempts}.
         """
         cost, usage = _sats(row["cost_sats"]), _usage(row)
         if not row["success"]:
@@ -115,15 +118,19 @@ class Replay:
 
     def _compare(self, row: Mapping[str, Any], usage: Usage, cost: Decimal) -> None:
         policy = row["policy"]
-        if policy is not None and policy not in self._policies:
+        known = policy if policy in self._policies else None
+        if known != policy:
             self.unknown_policies[policy] += 1
         try:
-            plan = self._router.plan(self._request(row, usage))
+            plan = self._router.plan(read_request(row, usage.input, known))
         except ApiError as error:
             code = error.code or str(error.status)
             self.refused.setdefault(code, Tally()).add(cost)
             return
         chosen = plan.candidates[0]
+        self._router.rotation.took(plan.policy, plan.model, chosen.name)
+        if row["complexity_score"] is None and plan.limit.highest is not None:
+            self.unjudged += 1
         would_cost = chosen.rates.cost(usage).quantize(_LAST_DIGIT)
         moved = chosen.name != row["provider"]
         for each in (self.total, self.policies.setdefault(policy, Comparison())):
@@ -135,18 +142,6 @@ class Replay:
         before.moved += moved
         after = self.providers.setdefault(chosen.name, Comparison())
         after.would_be.add(would_cost)
-
-    def _request(self, row: Mapping[str, Any], usage: Usage) -> RouteRequest:
-        policy = row["policy"]
-        return RouteRequest(
-            model=row["model"],
-            input_tokens=usage.input,
-            output_cap=row["output_cap"],
-            choices=row["choices"],
-            policy=policy if policy in self._policies else None,
-            provider=row["wanted_provider"],
-            max_cost_sats=row["max_cost_sats"],
-        )
 
 
 def _usage(row: Mapping[str, Any]) -> Usage | None:
