@@ -31,6 +31,11 @@ _LONG_TOKENS = 1024
 # The share follows about so many of the latest reports.
 _WINDOW = 100
 _MOST_SHARES = 4096
+# With fewer prompts than this nobody knows whether conversations go on.
+_ENOUGH_PROMPTS = 20
+_PROMPTS_WINDOW = 1000
+# Further ahead nobody sees.
+_MOST_TURNS = 10.0
 # A conversation that was here and there was only there lately.
 _MOST_PROVIDERS = 8
 
@@ -57,9 +62,9 @@ class _Share:
     cached: Mean = field(factory=Mean)
     possible: Mean = field(factory=Mean)
 
-    def add(self, cached: int, possible: int) -> None:
-        self.cached.add(cached, _WINDOW)
-        self.possible.add(possible, _WINDOW)
+    def add(self, cached: int, possible: int, window: int = _WINDOW) -> None:
+        self.cached.add(cached, window)
+        self.possible.add(possible, window)
 
     def of(self, tokens: int) -> int:
         if not self.possible.value:
@@ -81,6 +86,8 @@ class Affinity:
         self._read: Recent[bytes, dict[str, _Read]] = Recent(dict, most)
         self._shares: Recent[tuple[str, str, bool], _Share]
         self._shares = Recent(_Share, _MOST_SHARES)
+        # Of each model's prompts, the tokens that somebody had read before.
+        self._again: Recent[str, _Share] = Recent(_Share, _MOST_SHARES)
 
     def __len__(self) -> int:
         """
@@ -95,13 +102,30 @@ class Affinity:
 
         @param prefixes: the prompt's, the shortest first.
         """
-        expected = {}
-        for provider, tokens in self._known(prefixes).items():
-            share = self._shares.get(_kind(provider, model, tokens))
-            cached = 0 if share is None else share.of(tokens)
-            if cached:
-                expected[provider] = cached
-        return expected
+        known = self._known(prefixes).items()
+        expected = {name: self.once_read(model, name, tokens) for name, tokens in known}
+        return {name: tokens for name, tokens in expected.items() if tokens}
+
+    def once_read(self, model: str, provider: str, tokens: int) -> int:
+        """
+        How many of so many tokens a provider is expected to have in its cache,
+        shortly after it has read them.
+        """
+        share = self._shares.get(_kind(provider, model, tokens))
+        return 0 if share is None else share.of(tokens)
+
+    def turns_ahead(self, model: str) -> float:
+        """
+        How often a token of a prompt is expected to be read once more in time;
+        0 unless that is known from enough prompts.
+        """
+        again = self._again.get(model)
+        if again is None or again.possible.samples < _ENOUGH_PROMPTS:
+            return 0.0
+        if not again.possible.value:
+            return 0.0
+        share = again.cached.value / again.possible.value
+        return share / max(1 - share, 1 / (1 + _MOST_TURNS))
 
     def observe(
         self, model: str, prefixes: Sequence[Prefix], provider: str, usage: Usage
@@ -115,8 +139,11 @@ class Affinity:
         """
         if not prefixes or usage.estimated:
             return
-        known = self._known(prefixes).get(provider, 0)
-        self._learn_share(model, provider, min(known, usage.input), usage)
+        known = self._known(prefixes)
+        again = min(max(known.values(), default=0), usage.input)
+        self._again.observe(model).add(again, usage.input, _PROMPTS_WINDOW)
+        here = min(known.get(provider, 0), usage.input)
+        self._learn_share(model, provider, here, usage)
         until = self._now() + CACHED_SECONDS
         whole = prefixes[-1].tokens
         for prefix in _worth_remembering(prefixes):

@@ -78,6 +78,8 @@ class Candidate:
     @ivar last_turn: see L{arbstr.routing.rotation.Rotation.last_turn}.
     @ivar cached_tokens: how much of the prompt it is expected to have in its
         cache; the expected cost takes account of it.
+    @ivar later_saves: sats that its having read the prompt is expected to save
+        of later turns; the expected cost does not take account of them.
     """
 
     offer: Offer
@@ -85,6 +87,7 @@ class Candidate:
     service: Service | None = None
     last_turn: int = 0
     cached_tokens: int = 0
+    later_saves: float = 0.0
 
     @property
     def name(self) -> str:
@@ -106,6 +109,14 @@ class Candidate:
         What is charged.
         """
         return self.offer.rates
+
+    @property
+    def price(self) -> float:
+        """
+        What it costs in the long run, in sats: what candidates are compared by.
+        It may be negative.
+        """
+        return self.expected_sats - self.later_saves
 
     @property
     def cache_saves(self) -> float:

@@ -25,6 +25,7 @@ from .learned import Learned
 from .plan import Candidate, Plan, RouteRequest, Survey
 from .policy import Policies, PolicyMatch
 from .prefixes import Prefix
+from .prospects import with_prospects
 from .rotation import Rotation
 from .strategy import STRATEGIES
 from .tiers import Thresholds
@@ -100,6 +101,10 @@ class Router:
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
+        if prefixes:
+            affordable = with_prospects(
+                affordable, self.affinity, request.model, input_tokens, output_tokens
+            )
         rule = match.rule
         strategy = (rule and rule.strategy) or self._default_strategy
         sats_per_second = rule.sats_per_second if rule else _SATS_PER_SECOND
