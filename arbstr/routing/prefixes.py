@@ -17,6 +17,7 @@ MOST_PREFIXES = 64
 
 _DIGEST_BYTES = 16
 _MARK = "cache_control"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 @frozen
@@ -83,9 +84,7 @@ def _pieces(message: Mapping[str, object]) -> list[bytes]:
             # A long text is many times faster read as it is than quoted.
             texts.append(text.encode("utf-8", "surrogatepass"))
             shape.append(len(texts[-1]))
-    told = json.dumps(
-        _unmarked(message) | {"content": shape}, ensure_ascii=False, sort_keys=True
-    )
+    told = _ENCODER.encode(_unmarked(message) | {"content": shape})
     return [told.encode("utf-8", "surrogatepass"), *texts]
 
 

@@ -36,9 +36,13 @@ def with_prospects(
         default=0.0,
     )
 
-    def saves(candidate: Candidate) -> float:
+    def judged(candidate: Candidate) -> Candidate:
+        if not candidate.rates.rewards_caching:
+            return candidate
         cached = affinity.once_read(model, candidate.name, input_tokens)
         again = candidate.rates.expected_sats(input_tokens, output_tokens, cached)
-        return turns * max(0.0, anew - again)
+        if again >= anew:
+            return candidate
+        return evolve(candidate, later_saves=turns * (anew - again))
 
-    return [evolve(each, later_saves=saves(each)) for each in candidates]
+    return list(map(judged, candidates))
