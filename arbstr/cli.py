@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from attrs import asdict, frozen
 
 from . import __version__
-from .commands import reports
+from .commands import replay, reports
 from .commands.ask import CommandError
 from .commands.tables import table
 from .config.load import ConfigError, Loaded, default_path, load_config
@@ -31,14 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     @param argv: the arguments after the command's name; C{None} for those of
         the process.
     @return: the exit code: 0; or 1 for a configuration that cannot be used, a
-        daemon that does not answer or is unhealthy, or a request that it would
-        refuse.
+        database that cannot be read, a daemon that does not answer or is
+        unhealthy, or a request that it would refuse.
     """
     options = _parser().parse_args(argv)
     try:
         if reports.is_command(options.command):
             return reports.run(options)
         loaded = load_config(options.config or _found_path())
+        if options.command == replay.NAME:
+            return replay.run(options, loaded.config)
     except (ConfigError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "providers", parents=[config], help="list providers, models, rates and keys"
     )
     providers.add_argument("--json", action="store_true", help="the same as JSON")
+    replay.add_command(commands, config)
     reports.add_commands(commands)
     return parser
 

@@ -21,6 +21,7 @@ from arbstr.ledger.both import Both
 from arbstr.ledger.database import Database
 from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
 from arbstr.live import Live
+from arbstr.routing.affinity import Affinity
 from arbstr.routing.learned import Learned
 from arbstr.routing.router import Router
 from arbstr.upstream.agent import Connections
@@ -75,7 +76,7 @@ def build(
         default those that the platform trusts.
     @param database: where rows go as well, and reports come from.
     """
-    router = Router(config)
+    router = Router(config, affinity=Affinity(clock.seconds))
     circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
     cooldowns = CoolDowns(clock)
     connections = Connections(reactor, tls_policy)

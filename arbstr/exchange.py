@@ -16,8 +16,9 @@ from twisted.internet.interfaces import IReactorTime
 from arbstr.errors import ApiError
 from arbstr.ledger.row import AttemptRow, RequestLog
 from arbstr.redact import redact
+from arbstr.routing.logged import write_request
 from arbstr.routing.money import Rates, Usage
-from arbstr.routing.plan import Candidate, Plan
+from arbstr.routing.plan import Candidate, Plan, RouteRequest
 from arbstr.routing.tokens import estimate_text
 from arbstr.upstream.failures import AttemptFailed, Head
 from arbstr.upstream.stream import ChatStream
@@ -51,13 +52,12 @@ class Exchange:
     One request's story, told while it happens.
 
     @ivar accepted: the clock's time when the request came.
+    @ivar asked: what routing was told of it.
     @ivar candidate: who serves, or was tried last.
     @ivar head: what that provider's response said before its body.
     @ivar stream: the stream that the client is given, if it is.
     @ivar usage: what the provider reported, or C{None} so far.
     @ivar provider_cost: what the provider says that it cost, in sats.
-    @ivar input_chars: how long the prompt is, as far as that says anything of
-        its tokens.
     @ivar output_chars: characters of the answer so far.
     @ivar first_content: when the first content of a stream went out.
     """
@@ -68,14 +68,13 @@ class Exchange:
     _clock: IReactorTime
     model: str | None = None
     streaming: bool = False
-    choices: int = 1
+    asked: RouteRequest | None = None
     plan: Plan | None = None
     candidate: Candidate | None = None
     head: Head | None = None
     stream: ChatStream | None = None
     usage: Usage | None = None
     provider_cost: Decimal | None = None
-    input_chars: int | None = None
     output_chars: int = 0
     first_content: float | None = None
     attempts: list[Attempt] = Factory(list)
@@ -247,8 +246,7 @@ class Exchange:
             baseline_cost_sats=None if plan is None else self._at(plan.baseline.rates),
             ttft_ms=self._ms(self.first_content),
             stream_duration_ms=self._stream_duration(),
-            choices=self.choices,
-            input_chars=self.input_chars,
+            **write_request(self.asked, plan is not None),
             error_status=None if failure is None else failure.status,
             error_message=None if failure is None else redact(failure.message),
             attempts=tuple(map(self._attempt_row, self.attempts)),

@@ -379,6 +379,39 @@ class RowTests(ExchangeTestCase):
         )
         self.assertEqual(row.attempts, ())
 
+    def test_asked(self) -> None:
+        """
+        What a request asked of routing is remembered, so that it can be replayed.
+        """
+        self.planned()
+        self.exchange.asked = ask(
+            choices=2,
+            output_cap=50,
+            provider="cheap",
+            complexity=" High",
+            max_cost_sats=1.5,
+        )
+        row = self.exchange.row(None)
+        self.assertEqual((row.choices, row.input_chars), (2, 400))
+        self.assertEqual(
+            (
+                row.output_cap,
+                row.wanted_provider,
+                row.wanted_complexity,
+                row.max_cost_sats,
+            ),
+            (50, "cheap", "high", 1.5),
+        )
+
+    def test_asked_in_vain(self) -> None:
+        """
+        A provider that may not even exist is not, nor what means nothing.
+        """
+        self.exchange.asked = ask(provider="x" * 10_000, complexity="enormous")
+        row = self.exchange.row(bad_request("Unknown provider"))
+        self.assertIsNone(row.wanted_provider)
+        self.assertIsNone(row.wanted_complexity)
+
     def test_redacted(self) -> None:
         """
         A message with a key in it does not go into the ledger as it is.

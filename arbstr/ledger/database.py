@@ -10,15 +10,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, make_url, update
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from . import migrations, postgres, sqlite
+from . import address, migrations, postgres, sqlite
 from .engines import DatabaseError, Engines, reason
 from .reading import Question, TooManyReads
 from .tables import IN_FLIGHT, INTERRUPTED, requests
@@ -57,10 +57,10 @@ class Database:
     _engines: Engines
 
     def __init__(self, url: str, reactor: Any, busy_seconds: float = 2.0) -> None:
-        self._url = _parse(url)
+        self._url = address.parse(url)
         self._reactor = reactor
         self._busy_seconds = busy_seconds
-        self.name = _name(self._url)
+        self.name = address.shown(self._url)
         self._writers = _Threads(0, 1, "arbstr-writer")
         self._readers = _Threads(0, sqlite.READERS, "arbstr-reader")
         self._jobs = 0
@@ -130,7 +130,7 @@ class Database:
     def _connect(self) -> Engines:
         if self._url.drivername == postgres.DRIVER:
             return postgres.server(self._url, self.name, self._busy_seconds)
-        if self._url.database in (None, "", ":memory:"):
+        if address.is_in_memory(self._url):
             return sqlite.memory()
         return sqlite.file(Path(f"{self._url.database}"), self._busy_seconds)
 
@@ -205,30 +205,6 @@ class Database:
             await deferLater(self._reactor, _LOOK_SECONDS)
             waited += _LOOK_SECONDS
         return self._jobs == 0
-
-
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        parsed = None
-    sqlite_file = parsed is not None and parsed.drivername == "sqlite"
-    if parsed is None or not (
-        parsed.drivername == postgres.DRIVER
-        or (sqlite_file and not parsed.query and not parsed.host)
-    ):
-        # Not quoted back: it may hold a password.
-        raise DatabaseError(
-            "database.url: expected sqlite:///FILE or "
-            "postgresql+psycopg://USER:PASSWORD@HOST/NAME, found something else"
-        )
-    return parsed
-
-
-def _name(url: URL) -> str:
-    if url.drivername == postgres.DRIVER:
-        return url.set(query={}).render_as_string(hide_password=True)
-    return url.database or "in memory"
 
 
 def _interrupt(connection: Connection) -> None:

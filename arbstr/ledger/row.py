@@ -40,6 +40,11 @@ class RequestLog:
     @ivar tokens_estimated: nobody reported usage; the counts are ours.
     @ivar choices: how many answers were asked for.
     @ivar input_chars: how long the prompt was.
+    @ivar output_cap: how many output tokens it allowed.
+    @ivar wanted_provider: the only provider that the client would have.
+    @ivar wanted_complexity: what the client said that it was: low, medium or
+        high.
+    @ivar max_cost_sats: the most that it would have it cost.
     @ivar baseline_cost_sats: the same tokens at the dearest candidate.
     @ivar ttft_ms: until the first content of a stream went out.
     @ivar success: the client got a whole answer.
@@ -64,6 +69,10 @@ class RequestLog:
     tokens_estimated: bool = False
     choices: int = 1
     input_chars: int | None = None
+    output_cap: int | None = None
+    wanted_provider: str | None = None
+    wanted_complexity: str | None = None
+    max_cost_sats: float | None = None
     cost_sats: Decimal | None = None
     provider_cost_sats: Decimal | None = None
     baseline_cost_sats: Decimal | None = None

@@ -95,6 +95,26 @@ def file(path: Path, busy_seconds: float) -> Engines:
     )
 
 
+def onlooker(path: Path, busy_seconds: float) -> Engine:
+    """
+    For reading only, while somebody else may write.  Nothing is left beside
+    the file: what is created there would be the onlooker's, and might keep its
+    owner out.
+
+    @raise DatabaseError: there is no such file.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        raise DatabaseError(f"database {path}: there is no such file")
+    return create_engine(
+        "sqlite://",
+        # A new connection each time: the daemon may have come or gone since.
+        creator=lambda: _connect(path, _looking_mode(path), busy_seconds),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+
+
 def _create(path: Path) -> None:
     if not path.parent.is_dir():
         raise DatabaseError(
@@ -165,8 +185,10 @@ def _reading_mode(path: Path) -> str:
     C{immutable} makes none.  An interrupted first transaction has to be rolled
     back before anything can be read.
     """
-    if Path(f"{path}-journal").exists():
-        return "rw"
+    return "rw" if Path(f"{path}-journal").exists() else _looking_mode(path)
+
+
+def _looking_mode(path: Path) -> str:
     return "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
 
 

@@ -75,6 +75,11 @@ requests = Table(
     Column("error_message", String),
     Column("attempts", JSON, nullable=False),
     Column("upstream_request_id", String),
+    # What else the request asked of routing.
+    Column("output_cap", BigInteger),
+    Column("wanted_provider", String),
+    Column("wanted_complexity", String(8)),
+    Column("max_cost_sats", Double),
 )
 
 # One for every filter and every order that the reports offer.  The id makes

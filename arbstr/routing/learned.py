@@ -9,13 +9,12 @@ way.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
 
 from attrs import define, field, frozen
 
 from .observation import AttemptSample, Observation, read_row
+from .recent import Mean, Recent
 
 #: With fewer samples than this a mean is not used.
 ENOUGH_SAMPLES = 20
@@ -41,9 +40,6 @@ _MOST_OUTPUT = 1_000_000
 # Clients make up names of models for providers that take any.
 _LONGEST_NAME = 256
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
 
 @frozen
 class Service:
@@ -59,20 +55,6 @@ class Service:
 
 
 @define
-class _Mean:
-    """
-    A mean that follows changes.
-    """
-
-    value: float = 0.0
-    samples: int = 0
-
-    def add(self, sample: float) -> None:
-        self.samples = min(self.samples + 1, WINDOW)
-        self.value += (sample - self.value) / self.samples
-
-
-@define
 class _Prompts:
     """
     The requests for one model.
@@ -81,8 +63,8 @@ class _Prompts:
     """
 
     requests: int = 0
-    chars: _Mean = field(factory=_Mean)
-    tokens: _Mean = field(factory=_Mean)
+    chars: Mean = field(factory=Mean)
+    tokens: Mean = field(factory=Mean)
 
 
 @define
@@ -121,50 +103,16 @@ class _Record:
             self.first_byte = known + (seconds - known) * _DECAY_WEIGHT
 
 
-class _Recent(Generic[K, V]):
-    """
-    The records of the keys that were observed last.
-    """
-
-    def __init__(self, new: Callable[[], V], most: int) -> None:
-        self._new = new
-        self._most = most
-        self._records: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """
-        The record of a key, if there is one.
-        """
-        return self._records.get(key)
-
-    def observe(self, key: K) -> V:
-        """
-        The record of a key, from now on the latest.
-        """
-        record = self.get(key)
-        return self.put(key, self._new() if record is None else record)
-
-    def put(self, key: K, record: V) -> V:
-        """
-        Remember a record as the latest.
-        """
-        self._records[key] = record
-        self._records.move_to_end(key)
-        if len(self._records) > self._most:
-            self._records.popitem(last=False)
-        return record
-
-
 class Learned:
     """
     All that is learned.  Pure: without a clock, it counts time in requests.
     """
 
     def __init__(self, most_keys: int = MOST_KEYS) -> None:
-        self._outputs: _Recent[tuple[str | None, str], _Mean]
-        self._outputs = _Recent(_Mean, most_keys)
-        self._prompts: _Recent[str, _Prompts] = _Recent(_Prompts, most_keys)
-        self._records: _Recent[tuple[str, str], _Record] = _Recent(_Record, most_keys)
+        self._outputs: Recent[tuple[str | None, str], Mean]
+        self._outputs = Recent(Mean, most_keys)
+        self._prompts: Recent[str, _Prompts] = Recent(_Prompts, most_keys)
+        self._records: Recent[tuple[str, str], _Record] = Recent(_Record, most_keys)
 
     def observe(self, seen: Observation) -> None:
         """
@@ -179,11 +127,11 @@ class Learned:
             chars = seen.input_chars
             least = chars / _MOST_CHARS_PER_TOKEN
             most = chars * _MOST_TOKENS_PER_CHAR
-            prompts.chars.add(chars)
-            prompts.tokens.add(min(max(seen.input_tokens, least), most))
+            prompts.chars.add(chars, WINDOW)
+            prompts.tokens.add(min(max(seen.input_tokens, least), most), WINDOW)
         if seen.output_tokens is not None:
             mean = self._outputs.observe((seen.policy, model))
-            mean.add(min(seen.output_tokens / seen.choices, _MOST_OUTPUT))
+            mean.add(min(seen.output_tokens / seen.choices, _MOST_OUTPUT), WINDOW)
         for attempt in seen.attempts:
             key = attempt.provider, model
             record = (self._records.get(key) or _Record()).fade(prompts.requests)

@@ -44,11 +44,23 @@ class Rates:
     cached_input: float
     base_fee: float = 0.0
 
-    def expected_sats(self, input_tokens: int, output_tokens: float) -> float:
+    @property
+    def rewards_caching(self) -> bool:
+        """
+        Whether cached tokens cost less than others.
+        """
+        return self.cached_input < self.input
+
+    def expected_sats(
+        self, input_tokens: int, output_tokens: float, cached_tokens: int = 0
+    ) -> float:
         """
         What so many tokens are expected to cost: for ranking, not for books.
+
+        @param cached_tokens: those of C{input_tokens} that come from the cache.
         """
-        tokens = input_tokens * self.input + output_tokens * self.output
+        tokens = (input_tokens - cached_tokens) * self.input
+        tokens += cached_tokens * self.cached_input + output_tokens * self.output
         return tokens / 1_000_000 + self.base_fee
 
     def cost(self, usage: Usage) -> Decimal:

@@ -4,7 +4,7 @@ What the router is asked and what it answers: pure data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -15,6 +15,7 @@ from .catalog import Offer
 from .complexity import Complexity, Messages
 from .learned import Service
 from .money import Rates
+from .prefixes import Prefix
 from .tiers import NO_LIMIT, Limit
 from .tokens import CHARS_PER_TOKEN
 
@@ -33,6 +34,8 @@ class RouteRequest:
     @ivar policy: the policy that the client names, if it names one.
     @ivar provider: the only provider that the client will have, if so.
     @ivar max_cost_sats: the most that the client will have it cost.
+    @ivar prefixes: the beginnings of the prompt, see L{arbstr.routing.prefixes}:
+        called only where somebody rewards it to have read them.
     @ivar messages: what is judged.
     @ivar complexity: what the client says that it is, in place of that: see
         L{arbstr.routing.tiers.OVERRIDES}.
@@ -49,6 +52,9 @@ class RouteRequest:
     provider: str | None = None
     max_cost_sats: float | None = None
     images: int = 0
+    prefixes: Callable[[], Sequence[Prefix]] = field(
+        default=tuple, eq=False, repr=False
+    )
     messages: Messages = field(default=(), repr=False)
     complexity: str | None = None
     complexity_score: float | None = None
@@ -70,12 +76,18 @@ class Candidate:
 
     @ivar service: what was learned of the provider, if anything was.
     @ivar last_turn: see L{arbstr.routing.rotation.Rotation.last_turn}.
+    @ivar cached_tokens: how much of the prompt it is expected to have in its
+        cache; the expected cost takes account of it.
+    @ivar later_saves: sats that its having read the prompt is expected to save
+        of later turns; the expected cost does not take account of them.
     """
 
     offer: Offer
     expected_sats: float
     service: Service | None = None
     last_turn: int = 0
+    cached_tokens: int = 0
+    later_saves: float = 0.0
 
     @property
     def name(self) -> str:
@@ -98,6 +110,23 @@ class Candidate:
         """
         return self.offer.rates
 
+    @property
+    def price(self) -> float:
+        """
+        What it costs in the long run, in sats: what candidates are compared by.
+        It may be negative.
+        """
+        return self.expected_sats - self.later_saves
+
+    @property
+    def cache_saves(self) -> float:
+        """
+        Sats that its cache is expected to save.
+        """
+        return self.rates.expected_sats(self.cached_tokens, 0) - (
+            self.rates.expected_sats(self.cached_tokens, 0, self.cached_tokens)
+        )
+
 
 @frozen
 class Plan:
@@ -117,6 +146,8 @@ class Plan:
     @ivar policy_reason: how it was found.
     @ivar input_tokens: the estimate that the expected costs rest on.
     @ivar output_tokens: likewise.
+    @ivar prefixes: the beginnings of the prompt, where somebody rewards it to
+        have read them.
     """
 
     model: str
@@ -131,6 +162,7 @@ class Plan:
     reserves: tuple[tuple[Candidate, ...], ...] = ()
     complexity: Complexity | None = None
     limit: Limit = NO_LIMIT
+    prefixes: Sequence[Prefix] = field(default=(), repr=False)
 
 
 @frozen
@@ -163,6 +195,7 @@ class Survey:
     reserves: tuple[tuple[Candidate, ...], ...]
     complexity: Complexity
     limit: Limit
+    prefixes: Sequence[Prefix] = field(default=(), repr=False)
 
     def plan(self) -> Plan:
         """
@@ -186,4 +219,5 @@ class Survey:
             reserves=self.reserves,
             complexity=self.complexity,
             limit=self.limit,
+            prefixes=self.prefixes,
         )

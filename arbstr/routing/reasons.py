@@ -75,14 +75,21 @@ def _shown_seconds(candidate: Candidate, _: float) -> str:
     return "never seen" if seconds is None else f"after {seconds:.3f} s"
 
 
+def _shown_cost(candidate: Candidate) -> str:
+    cost = f"{candidate.expected_sats:g} sats"
+    if not candidate.later_saves:
+        return cost
+    return f"{cost} (less {candidate.later_saves:g} that it saves later)"
+
+
 def _shown_turn(candidate: Candidate, _: float) -> str:
     return f"number {candidate.last_turn}" if candidate.last_turn else "none yet"
 
 
 _COST = _Measure(
     "expected cost",
-    lambda each, _: each.expected_sats,
-    lambda each, _: f"{each.expected_sats:g} sats",
+    lambda each, _: each.price,
+    lambda each, _: _shown_cost(each),
 )
 
 _MEASURES: Mapping[Strategy, _Measure] = {

@@ -4,6 +4,7 @@ From a request to a plan: who may serve it, at what price, in which order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from arbstr.config.model import Config, PolicyRule
@@ -16,12 +17,15 @@ from arbstr.errors import (
     no_providers,
 )
 
+from .affinity import Affinity
 from .catalog import Catalog
 from .complexity import Complexity, Scorer
 from .escalation import climb, too_good
 from .learned import Learned
 from .plan import Candidate, Plan, RouteRequest, Survey
 from .policy import Policies, PolicyMatch
+from .prefixes import Prefix
+from .prospects import with_prospects
 from .rotation import Rotation
 from .strategy import STRATEGIES
 from .tiers import Thresholds
@@ -40,10 +44,17 @@ class Router:
     @ivar policies: the current ones.
     @ivar scorer: the current one.
     @ivar rotation: whose turn it was; only looked at, too.
+    @ivar affinity: what providers have in their caches; likewise.
     """
 
-    def __init__(self, config: Config, learned: Learned | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        learned: Learned | None = None,
+        affinity: Affinity | None = None,
+    ) -> None:
         self.learned = Learned() if learned is None else learned
+        self.affinity = Affinity(lambda: 0.0) if affinity is None else affinity
         self.rotation = Rotation()
         self.use(config)
 
@@ -81,12 +92,19 @@ class Router:
         limit = self._thresholds.limit(
             complexity.score, request.complexity, request.provider
         )
-        offered = self._offered(request.model, match.name, input_tokens, output_tokens)
+        prefixes = self._prefixes(request)
+        offered = self._offered(
+            request.model, match.name, input_tokens, output_tokens, prefixes
+        )
 
         excluded = _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
+        if prefixes:
+            affordable = with_prospects(
+                affordable, self.affinity, request.model, input_tokens, output_tokens
+            )
         rule = match.rule
         strategy = (rule and rule.strategy) or self._default_strategy
         sats_per_second = rule.sats_per_second if rule else _SATS_PER_SECOND
@@ -108,7 +126,16 @@ class Router:
             error=self._error(request, match, excluded, eligible, affordable),
             complexity=complexity,
             limit=limit,
+            prefixes=prefixes,
         )
+
+    def _prefixes(self, request: RouteRequest) -> Sequence[Prefix]:
+        """
+        The beginnings of the prompt, if it matters who has read them.
+        """
+        offers = self.catalog.offers(request.model)
+        rewarded = any(offer.rates.rewards_caching for offer in offers)
+        return request.prefixes() if rewarded else ()
 
     def _complexity(self, request: RouteRequest) -> Complexity:
         if request.complexity_score is None:
@@ -135,14 +162,26 @@ class Router:
         return input_tokens, output_tokens
 
     def _offered(
-        self, model: str, policy: str | None, input_tokens: int, output_tokens: int
+        self,
+        model: str,
+        policy: str | None,
+        input_tokens: int,
+        output_tokens: int,
+        prefixes: Sequence[Prefix],
     ) -> list[Candidate]:
+        cached = {
+            name: min(tokens, input_tokens)
+            for name, tokens in self.affinity.expected(model, prefixes).items()
+        }
         return [
             Candidate(
                 offer,
-                offer.rates.expected_sats(input_tokens, output_tokens),
+                offer.rates.expected_sats(
+                    input_tokens, output_tokens, cached.get(offer.name, 0)
+                ),
                 self.learned.service(offer.name, model),
                 self.rotation.last_turn(policy, model, offer.name),
+                cached.get(offer.name, 0),
             )
             for offer in self.catalog.offers(model)
         ]

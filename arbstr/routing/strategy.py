@@ -19,9 +19,10 @@ _LEAST_SUCCESS = 0.01
 
 def cheapest(candidates: Iterable[Candidate]) -> list[Candidate]:
     """
-    By the expected cost of this very request; ties by name.
+    By the expected cost of this very request, less what it saves of later turns;
+    ties by name.
     """
-    return sorted(candidates, key=lambda each: (each.expected_sats, each.name))
+    return sorted(candidates, key=lambda each: (each.price, each.name))
 
 
 def lowest_latency(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -29,9 +30,7 @@ def lowest_latency(candidates: Iterable[Candidate]) -> list[Candidate]:
     By the time to the first byte: first those of whom nothing is known, last
     those that have never answered; ties by cost, then by name.
     """
-    return sorted(
-        candidates, key=lambda each: (_seconds(each), each.expected_sats, each.name)
-    )
+    return sorted(candidates, key=lambda each: (_seconds(each), each.price, each.name))
 
 
 def round_robin(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -59,9 +58,10 @@ def weighed(candidate: Candidate, sats_per_second: float) -> float:
     """
     service = candidate.service
     if service is None:
-        return candidate.expected_sats
+        return candidate.price
     sats = candidate.expected_sats / max(service.success_rate, _LEAST_SUCCESS)
-    return sats + sats_per_second * (service.first_byte_seconds or 0)
+    waiting = sats_per_second * (service.first_byte_seconds or 0)
+    return sats - candidate.later_saves + waiting
 
 
 #: What each strategy does, given what a second is worth, see L{balanced}.

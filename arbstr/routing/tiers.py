@@ -72,8 +72,8 @@ class Thresholds:
             return self._none
         if provider is not None:
             return Limit(None, "X-Arbstr-Provider names who is to serve")
-        told = (told or "").strip().lower()
-        if told in OVERRIDES:
+        told = overriding(told)
+        if told is not None:
             return Limit(OVERRIDES[told], f"X-Arbstr-Complexity: {told}")
         return Limit(self._tier(score), f"complexity {round(score, 3):g}")
 
@@ -81,6 +81,14 @@ class Thresholds:
         if score < self._low:
             return "local"
         return "frontier" if score > self._high else "standard"
+
+
+def overriding(told: str | None) -> str | None:
+    """
+    Which of L{OVERRIDES} a client says, if it says one.
+    """
+    told = (told or "").strip().lower()
+    return told if told in OVERRIDES else None
 
 
 def is_above(tier: Tier, other: Tier) -> bool:

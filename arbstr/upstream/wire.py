@@ -12,7 +12,8 @@ from typing import Any
 from attrs import field, frozen
 
 from arbstr.errors import ApiError, bad_request
-from arbstr.routing.tokens import estimate_input
+from arbstr.routing.prefixes import Part, Prefix, digest_prefixes
+from arbstr.routing.tokens import estimate_input, estimate_text
 
 from .members import Member, parse_object, read_members, rewrite
 
@@ -97,6 +98,28 @@ class ChatRequest:
             text=text,
             members=members,
         )
+
+    def prefixes(self) -> list[Prefix]:
+        """
+        The beginnings of the prompt.  It takes a millisecond for each megabyte.
+        """
+        given = self._last("messages")
+        messages = [] if given is None else given.value
+        parts = [
+            Part(message, estimate_input(sum(map(len, texts)), 1, _images(message)))
+            for message, texts in zip(messages, self.messages, strict=True)
+        ]
+        head = "\n".join(
+            [
+                json.dumps(self.model),
+                *(
+                    self._text[member.start : member.end]
+                    for member in self._members
+                    if member.key in _SCHEMAS
+                ),
+            ]
+        )
+        return digest_prefixes(head, estimate_text(len(head)), parts)
 
     def encode(self, upstream_model: str, *, routstr: bool = False) -> bytes:
         """

@@ -91,16 +91,17 @@ class Chat:
         seen = read_row(asdict(row))
         if seen is not None:
             self.router.learned.observe(seen)
+        plan, served, usage = exchange.plan, exchange.candidate, exchange.usage
+        if plan is not None and served is not None and usage is not None:
+            self.router.affinity.observe(plan.model, plan.prefixes, served.name, usage)
 
     async def _answer(
         self, request: ArbstrRequest, exchange: Exchange, stream: ClientStream
     ) -> None:
         chat = ChatRequest.parse(request.content.getvalue())
         exchange.model, exchange.streaming = chat.model, chat.stream
-        exchange.choices = chat.choices
-        route = route_request(chat, request)
-        exchange.input_chars = route.input_chars
-        exchange.plan = self.router.plan(route)
+        exchange.asked = route_request(chat, request)
+        exchange.plan = self.router.plan(exchange.asked)
         self.ledger.begin(exchange.begun_row())
         call = Call(chat, exchange.request_id, _forwarded(request, chat))
         reply = await self.dispatcher.run(exchange.plan, call, exchange, stream)
@@ -127,6 +128,7 @@ def route_request(chat: ChatRequest, request: ArbstrRequest) -> RouteRequest:
         provider=request.getHeader("X-Arbstr-Provider"),
         max_cost_sats=_max_cost(request),
         images=chat.images,
+        prefixes=chat.prefixes,
         messages=chat.messages,
         complexity=request.getHeader("X-Arbstr-Complexity"),
     )

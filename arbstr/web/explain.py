@@ -45,10 +45,12 @@ class Explain:
             "model": plan.model,
             "provider": first.name,
             "estimated_input_tokens": plan.input_tokens,
+            "estimated_cached_tokens": first.cached_tokens,
             "estimated_output_tokens": plan.output_tokens,
             "estimated_cost_sats": first.expected_sats,
             "rates": {
                 "input_rate_sats_per_1m": first.rates.input,
+                "cached_input_rate_sats_per_1m": first.rates.cached_input,
                 "output_rate_sats_per_1m": first.rates.output,
                 "base_fee_sats": first.rates.base_fee,
             },
@@ -78,6 +80,7 @@ class Explain:
             "learned": {
                 "output_tokens": learned.output_tokens(survey.policy, survey.model),
                 "chars_per_token": learned.chars_per_token(survey.model),
+                "turns_ahead": self.router.affinity.turns_ahead(survey.model),
             },
             "providers": self._providers(survey),
             "error": None if survey.error is None else _error(survey.error),
@@ -109,7 +112,8 @@ class Explain:
         First those that would be tried, in that order.
         """
         circuits = self.circuits.snapshots()
-        offered = {each.name: each for each in survey.offered}
+        in_order = chain(survey.offered, survey.ranked, *survey.reserves)
+        offered = {each.name: each for each in in_order}
         ranks = {each.name: rank for rank, each in enumerate(survey.ranked, start=1)}
         steps = {
             each.name: step
@@ -180,6 +184,9 @@ def _expectations(candidate: Candidate | None) -> dict[str, object]:
     service = None if candidate is None else candidate.service
     return {
         "expected_cost_sats": None if candidate is None else candidate.expected_sats,
+        "expected_cached_tokens": candidate and candidate.cached_tokens,
+        "cache_saves_sats": candidate and candidate.cache_saves,
+        "cache_saves_later_sats": candidate and candidate.later_saves,
         "first_byte_seconds": None if service is None else service.first_byte_seconds,
         "success_rate": None if service is None else service.success_rate,
     }

@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, create_engine, inspect
 from twisted.trial.unittest import TestCase
 
+from arbstr.ledger import migrations
 from arbstr.ledger.database import Database, DatabaseError
 from arbstr.ledger.tables import metadata
 from tests.integration.harness import coroutine, reactor
@@ -68,6 +69,23 @@ class MigrationContract(OnDatabase, Mixin):
         url = self.new_url()
         await self.database(url).close()
         self.assertEqual(await self.database(url).read(states), [])
+
+    @coroutine
+    async def test_first_version(self) -> None:
+        """
+        A database of the first version is brought up to date, and keeps its rows.
+        """
+        url = self.new_url()
+        with self.engine(url).begin() as connection:
+            migrations.upgrade(connection, "r0001")
+            connection.exec_driver_sql(
+                "INSERT INTO requests (request_id, timestamp, state, streaming, "
+                "tokens_estimated, choices, success, attempts) "
+                "VALUES ('r1', 1, 'done', false, false, 1, true, '[]')"
+            )
+        database = self.database(url)
+        self.assertEqual(await database.read(differences), [])
+        self.assertEqual(await database.read(states), [("r1", "done")])
 
     def test_newer(self) -> None:
         """

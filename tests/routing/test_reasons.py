@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.model import Strategy
@@ -42,6 +43,18 @@ class ReasonTests(SynchronousTestCase):
                 "expected cost 3.01 sats against 1.005 sats of a",
                 "expected cost 4 sats against 3.01 sats of b",
             )
+
+    def test_later_turns(self) -> None:
+        """
+        What costs more now and less later says so.
+        """
+        ranked = [evolve(candidate("a", 3), later_saves=2.5), candidate("b", 1)]
+        self.assert_because(
+            "cheapest",
+            ranked,
+            "expected cost 3 sats (less 2.5 that it saves later) against 1 sats of b",
+            "expected cost 1 sats against 3 sats (less 2.5 that it saves later) of a",
+        )
 
     def test_alone(self) -> None:
         """

@@ -107,10 +107,12 @@ class CostTests(ExplainTestCase):
                 "model": MODEL,
                 "provider": "cheap",
                 "estimated_input_tokens": 100,
+                "estimated_cached_tokens": 0,
                 "estimated_output_tokens": 300,
                 "estimated_cost_sats": 0.4,
                 "rates": {
                     "input_rate_sats_per_1m": 1000,
+                    "cached_input_rate_sats_per_1m": 1000,
                     "output_rate_sats_per_1m": 1000,
                     "base_fee_sats": 0,
                 },
@@ -218,7 +220,11 @@ class RouteTests(ExplainTestCase):
                 "tier": "local",
                 "estimated_input_tokens": 100,
                 "estimated_output_tokens": 300,
-                "learned": {"output_tokens": None, "chars_per_token": None},
+                "learned": {
+                    "output_tokens": None,
+                    "chars_per_token": None,
+                    "turns_ahead": 0,
+                },
                 "error": None,
             },
         )
@@ -238,6 +244,9 @@ class RouteTests(ExplainTestCase):
                 "escalation": None,
                 "because": "expected cost 0.4 sats against 3 sats of dear",
                 "expected_cost_sats": 0.4,
+                "expected_cached_tokens": 0,
+                "cache_saves_sats": 0,
+                "cache_saves_later_sats": 0,
                 "first_byte_seconds": None,
                 "success_rate": None,
                 "circuit": {"state": "closed", "failure_count": 0, "trip_count": 0},
@@ -308,7 +317,8 @@ class RouteTests(ExplainTestCase):
         for _ in range(20):
             self.learned.observe(Observation(MODEL, None, 200, 100, 40, 1, attempts))
         self.assertEqual(
-            self.route()["learned"], {"output_tokens": 40, "chars_per_token": 2}
+            self.route()["learned"],
+            {"output_tokens": 40, "chars_per_token": 2, "turns_ahead": 0},
         )
         cheap = self.of("cheap")
         self.assertEqual((cheap["first_byte_seconds"], cheap["success_rate"]), (2, 1))

@@ -19,16 +19,18 @@ from arbstr.ledger.engines import DatabaseError
 _LOCK = 0x61726273
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
     """
     Run what has not been run yet, in the transaction that is open.
+
+    @param revision: the last to run.
     """
     if connection.dialect.name == "postgresql":
         # Two that start at the same moment would both create the tables.
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def refuse_unknown(connection: Connection, name: str) -> None:
@@ -47,6 +49,24 @@ def refuse_unknown(connection: Connection, name: str) -> None:
             f"database {name}: its schema is {unknown[0]}, of a newer version of "
             f"arbstr, expected at most {scripts.get_current_head()}: upgrade arbstr, "
             "or name another database"
+        )
+
+
+def refuse_other(connection: Connection, name: str) -> None:
+    """
+    Only look.
+
+    @param name: of the database, for people.
+    @raise DatabaseError: the schema is not the one of this version.
+    """
+    refuse_unknown(connection, name)
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    found = MigrationContext.configure(connection).get_current_heads()
+    if found != (head,):
+        raise DatabaseError(
+            f"database {name}: its schema is {', '.join(found) or 'none of arbstr'}, "
+            f"expected {head}: start the daemon of this version on it once, which "
+            "brings it up to date"
         )
 
 
