@@ -16,6 +16,7 @@ from arbstr.errors import (
     no_providers,
 )
 
+from .balances import Balances
 from .catalog import Catalog
 from .complexity import Complexity, Scorer
 from .escalation import climb, too_good
@@ -29,6 +30,7 @@ from .tokens import correct_input, expected_output
 
 # What a second is worth where no policy says so.
 _SATS_PER_SECOND = 1.0
+_UNPRICED = "no price known"
 
 
 class Router:
@@ -40,11 +42,13 @@ class Router:
     @ivar policies: the current ones.
     @ivar scorer: the current one.
     @ivar rotation: whose turn it was; only looked at, too.
+    @ivar balances: what is left at providers that are paid in advance.
     """
 
     def __init__(self, config: Config, learned: Learned | None = None) -> None:
         self.learned = Learned() if learned is None else learned
         self.rotation = Rotation()
+        self.balances = Balances({})
         self.use(config)
 
     def use(self, config: Config) -> None:
@@ -83,7 +87,8 @@ class Router:
         )
         offered = self._offered(request.model, match.name, input_tokens, output_tokens)
 
-        excluded = _excluded(offered, match.rule, request)
+        excluded = self._out_of_the_market(request, offered, output_tokens)
+        excluded |= _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
@@ -146,6 +151,19 @@ class Router:
             )
             for offer in self.catalog.offers(model)
         ]
+
+    def _out_of_the_market(
+        self, request: RouteRequest, offered: list[Candidate], output_tokens: int
+    ) -> dict[str, str]:
+        """
+        Who has no price, or would refuse us for want of money, and why.
+        """
+        reasons = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
+        for each in offered:
+            why_not = self.balances.why_not(each, request, output_tokens)
+            if why_not is not None:
+                reasons[each.name] = why_not
+        return reasons
 
     def _error(
         self,
