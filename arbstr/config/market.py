@@ -17,7 +17,11 @@ from .providers import ModelSettings, ProviderSettings
 
 Source = Literal["config", "discovered", "tokenstats"]
 
-_OPENROUTER = "openrouter"
+OPENROUTER = "openrouter"
+"""
+The one source of which everybody knows where it is.
+"""
+
 # Host and, where it is not 443, port.
 _BINDING = re.compile(
     r"(?P<who>.+)@(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?)"
@@ -32,8 +36,8 @@ def read_binding(name: str) -> tuple[str, str] | None:
         between them), and the only host that it may be sent to, with its port
         if that is not 443; C{None} if it names no host.
     """
-    if name.lower() == _OPENROUTER:
-        return _OPENROUTER, "openrouter.ai"
+    if name.lower() == OPENROUTER:
+        return OPENROUTER, "openrouter.ai"
     match = _BINDING.fullmatch(name)
     if match is None:
         return None

@@ -66,7 +66,7 @@ def read_entry(entry: object) -> Listed | None:
     id = entry.get("id")
     if not isinstance(id, str):
         raise Rejected("an id is not text")
-    if not _is_name(id):
+    if not is_name(id):
         raise Rejected("an id is empty, not printable or too long")
     if entry.get("enabled") is False:
         return None
@@ -83,7 +83,7 @@ def read_entry(entry: object) -> Listed | None:
     )
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     """
     Can it go into headers, log lines and requests?
     """
@@ -97,12 +97,12 @@ def _aliases(id: str, entry: Mapping[str, object]) -> Iterator[str]:
     """
     if entry.get("owned_by") == "library" and id.endswith(_LATEST):
         bare = id.removesuffix(_LATEST)
-        if _is_name(bare):
+        if is_name(bare):
             yield bare
     for key in ("aliases", "alias_ids"):
         told = entry.get(key)
         for alias in told[:_MOST_ALIASES] if isinstance(told, list) else ():
-            if isinstance(alias, str) and _is_name(alias) and alias != id:
+            if isinstance(alias, str) and is_name(alias) and alias != id:
                 yield alias
 
 
