@@ -110,3 +110,12 @@ class MarketProvider(ProviderSettings):
         See L{ProviderSettings.takes_any}.
         """
         return self.open_list
+
+
+def source_of(settings: ProviderSettings | ModelSettings) -> Source:
+    """
+    Where a provider, or a model and its price, comes from.
+    """
+    if isinstance(settings, MarketProvider | MarketModel):
+        return settings.source
+    return "config"

@@ -7,31 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import TypeAlias
 
-from attrs import define, field, frozen
-from pydantic import SecretStr
+from attrs import define, field
 
 from arbstr.config.market import OPENROUTER, TokenstatsSettings
-from arbstr.redact import escape, redact
 from arbstr.routing.money import Rates
 
 from .bindings import Bindings, hint
 from .endpoints import why_unsafe
 from .quotes import PAGE, Node, Page, Quote
-
-GRACE = 3
-"""
-In how many answers in a row something has to be missing until it is gone.
-"""
+from .sellers import Key, Seller, Skipped, Verdict, skip
+from .shelf import GRACE
 
 _MOST_SKIPPED = 200
-_LONGEST_SHOWN = 600
-
-Key: TypeAlias = tuple[str, str, str]
-"""
-Source, provider's id and endpoint.
-"""
 
 
 @define
@@ -56,62 +44,6 @@ class _Group:
 
     provider: str
     models: dict[str, _Known] = field(factory=dict)
-
-
-@frozen
-class Seller:
-    """
-    A provider that the feed names, and what it charges.
-
-    @ivar models: by name; C{None} is a price that nobody knows.
-    @ivar api_key: what it is paid with; C{None} where the configuration's own
-        provider at that endpoint is meant.
-    """
-
-    source: str
-    provider: str
-    provider_id: str
-    endpoint: str
-    models: Mapping[str, Rates | None]
-    api_key: SecretStr | None = field(default=None, repr=False)
-
-    @property
-    def key(self) -> Key:
-        """
-        What tells it from others: names and ids alone do not.
-        """
-        return self.source, self.provider_id, self.endpoint
-
-
-@frozen
-class Skipped:
-    """
-    A provider that the feed names and that is not used.
-    """
-
-    source: str
-    reason: str
-    hint: str
-    models_count: int
-    provider: str = "*"
-    provider_id: str = "*"
-    endpoint: str | None = None
-    reliability: float | None = None
-
-
-@frozen
-class Verdict:
-    """
-    What is made of the feed.
-
-    @ivar overlays: of providers that are configured, by their endpoints.
-    @ivar sellers: who can be paid and is not configured.
-    """
-
-    overlays: Mapping[str, Seller]
-    sellers: tuple[Seller, ...]
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
 
 
 class Feed:
@@ -241,7 +173,7 @@ class Feed:
         reliability = self._reliability_of(seller)
         least = self._settings.min_reliability
         if reliability is not None and reliability < least:
-            return _skip(
+            return skip(
                 seller,
                 "low_reliability",
                 f"it answered {reliability:.0%} of the feed's polls, under the "
@@ -253,10 +185,10 @@ class Feed:
         unsafe = why_unsafe(seller.endpoint)
         if unsafe is not None:
             advice = "to use it all the same, configure it as a provider"
-            return _skip(seller, "unsafe_endpoint", f"{unsafe}; {advice}")
+            return skip(seller, "unsafe_endpoint", f"{unsafe}; {advice}")
         if seller.api_key is None:
             advice = hint(seller.source, seller.provider_id, seller.endpoint)
-            return _skip(seller, "missing_api_key", advice)
+            return skip(seller, "missing_api_key", advice)
         return None
 
     def _reliability_of(self, seller: Seller) -> float | None:
@@ -306,24 +238,3 @@ def _notes(page: Page) -> Iterator[str]:
             f"the feed gives {PAGE} quotes at most, the cheapest: dearer models may "
             "be missing (tokenstats.source narrows it)"
         )
-
-
-def _skip(
-    seller: Seller, reason: str, hint: str, reliability: float | None = None
-) -> Skipped:
-    endpoint = seller.endpoint
-    return Skipped(
-        source=_shown(seller.source),
-        reason=reason,
-        hint=_shown(hint),
-        models_count=len(seller.models),
-        provider=_shown(seller.provider),
-        provider_id=_shown(seller.provider_id),
-        # Somebody's password is no less one for being announced.
-        endpoint=redact(endpoint) if "@" in endpoint else _shown(endpoint),
-        reliability=reliability,
-    )
-
-
-def _shown(text: str) -> str:
-    return escape(text[:_LONGEST_SHOWN])

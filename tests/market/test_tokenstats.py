@@ -13,7 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.market import TokenstatsSettings
 from arbstr.market.quotes import read_nodes, read_quotes
-from arbstr.market.tokenstats import GRACE, Feed, Seller, Skipped, Verdict
+from arbstr.market.sellers import Seller, Skipped, Verdict
+from arbstr.market.shelf import GRACE
+from arbstr.market.tokenstats import Feed
 from arbstr.routing.money import Rates
 
 from .feed import NOW, Json, moment, node, openrouter_quote, quote
