@@ -99,6 +99,13 @@ class Discovery:
         interval = _NODE_INTERVAL if provider.kind == "routstr" else _INTERVAL
         self._poller = Poller(self._ask, interval, tools.clock)
 
+    @property
+    def is_busy(self) -> bool:
+        """
+        It is being asked.
+        """
+        return self._poller.is_busy
+
     def start(self) -> None:
         """
         Ask now, and then in intervals.

@@ -63,6 +63,13 @@ class Feeding:
         self._lock = Lock()
         self._poller = self._make_poller()
 
+    @property
+    def is_busy(self) -> bool:
+        """
+        It is being asked.
+        """
+        return self._poller.is_busy
+
     def start(self) -> None:
         """
         Ask now, and then in intervals.

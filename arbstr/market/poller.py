@@ -46,6 +46,13 @@ class Poller:
         self._asking: Deferred[Any] | None = None
         self._stopped = False
 
+    @property
+    def is_busy(self) -> bool:
+        """
+        Somebody is being asked.
+        """
+        return self._asking is not None
+
     def start(self) -> None:
         """
         Begin, in the next turn of the reactor.

@@ -58,6 +58,17 @@ class Watch:
         self._dirty = False
         self._merging: Deferred[None] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """
+        Somebody is being asked, or what he says is on its way into use.
+        """
+        return (
+            self._merging is not None
+            or (self._feeding is not None and self._feeding.is_busy)
+            or any(each.is_busy for each in self._discoveries.values())
+        )
+
     def start(self) -> None:
         """
         Begin to ask; nobody waits for the answers.
