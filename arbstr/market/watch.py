@@ -215,11 +215,11 @@ class Watch:
         config = self.config.model_copy(update=update)
         if config == self._in_use:
             return
+        self._put(config)
         self._tell(config)
         self._in_use = config
         if self._started:
             self._watch_providers(providers)
-        self._put(config)
         self._tell_balances()
 
     def _tell_balances(self) -> None:
