@@ -177,8 +177,8 @@ class ProvidersTests(FileTestCase):
         """
         path = self.write(
             "providers:\n"
-            "- {name: a, url: 'http://a.example/v1', models: [m], auto_discover: true}\n"
-            "- {name: b, url: 'http://b.example/v1', tier: local, auto_discover: true}\n"
+            "- {name: a, url: 'http://a/v1', models: [m], auto_discover: true}\n"
+            "- {name: b, url: 'http://b/v1', tier: local, auto_discover: true}\n"
         )
         lines = run("providers", "--config", path).out.splitlines()[1:]
         self.assertEqual(

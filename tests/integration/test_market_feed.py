@@ -361,6 +361,8 @@ class SellerTests(FeedTestCase):
         (asked,) = asked_for(self.node, "/v1/chat/completions")
         self.assertEqual(asked.headers["authorization"], f"Bearer {NODE_KEY}")
         self.assertEqual(asked.headers["host"], self.host)
+        for path in ("/providers", "/health", "/v1/models"):
+            self.assertNotIn(NODE_KEY.encode(), (await self.get(path)).body)
 
     @coroutine
     async def test_balance(self) -> None:

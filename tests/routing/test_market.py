@@ -5,12 +5,15 @@ that are yet to come.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.market import MarketModel, MarketProvider
-from arbstr.config.model import ProviderSettings
+from arbstr.config.model import Config, ProviderSettings
 from arbstr.errors import ApiError
 from arbstr.routing.balances import Balances
 from arbstr.routing.catalog import Catalog
@@ -31,6 +34,7 @@ def told(name: str, *models: MarketModel, **settings: Any) -> MarketProvider:
 
 
 UNPRICED = MarketModel(name=MODEL, priced=False)
+RATES = {"input_rate": 1.0, "output_rate": 1.0}
 
 
 class UnpricedTests(SynchronousTestCase):
@@ -88,6 +92,39 @@ class UnpricedTests(SynchronousTestCase):
             router(told("alpha", UNPRICED)).plan(ask())
         self.assertEqual(raised.exception.code, "no_policy_match")
         self.assertIn("alpha: no price known", raised.exception.message)
+
+
+class NeverRanksTests(SynchronousTestCase):
+    """
+    Whatever else there is.
+    """
+
+    @given(
+        st.lists(st.booleans(), min_size=1, max_size=6),
+        st.sampled_from(["cheapest", "lowest_latency", "round_robin", "balanced"]),
+        st.sampled_from(["auto", "on", "off"]),
+    )
+    def test_unpriced(self, priced: list[bool], strategy: str, tiers: str) -> None:
+        """
+        Who has no price is no candidate, no reserve and no baseline.
+        """
+        providers = [
+            told(f"p{number}", UNPRICED.model_copy(update={"priced": each, **RATES}))
+            for number, each in enumerate(priced)
+        ]
+        config = Config.model_validate(
+            {
+                "providers": [{"name": "x", "kind": "mock"}],
+                "policies": {"default_strategy": strategy},
+                "routing": {"tiers": tiers},
+            }
+        ).model_copy(update={"providers": tuple(providers)})
+        survey = Router(config).survey(ask())
+        names = {f"p{number}" for number, each in enumerate(priced) if each}
+        ranked = [*survey.ranked, *chain(*survey.reserves)]
+        self.assertEqual({each.name for each in ranked}, names)
+        self.assertEqual(survey.error is None, bool(names))
+        self.assertTrue(survey.baseline is None or survey.baseline.name in names)
 
 
 class ToBeDiscoveredTests(SynchronousTestCase):
