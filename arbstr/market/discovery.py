@@ -18,7 +18,7 @@ from arbstr.config.model import ProviderSettings
 from arbstr.upstream.failures import AttemptFailed
 
 from .fetch import Fetcher
-from .models import BadAnswer, Listing, read_models
+from .models import BadAnswer, read_models
 from .poller import Poller
 from .report import Report
 from .routstr import balance_url, read_balance
@@ -54,6 +54,18 @@ def is_watched(provider: ProviderSettings) -> bool:
     return provider.url is not None and (
         provider.auto_discover or _is_prepaid(provider)
     )
+
+
+def _understand(
+    body: bytes, shelf: Shelf, usd_per_sat: Decimal | None
+) -> tuple[Shelf, str | None]:
+    """
+    What there is after an answer, and what was left out.
+
+    @raise BadAnswer: nothing of it can be used.
+    """
+    listing = read_models(body)
+    return shelf.update(listing, usd_per_sat), listing.remark
 
 
 def _subject(provider: ProviderSettings) -> tuple[object, ...]:
@@ -153,12 +165,14 @@ class Discovery:
     async def _ask_for_models(self) -> bool:
         try:
             body = await self._get(f"{self.provider.url}/models")
-            listing: Listing = await self._tools.in_thread(partial(read_models, body))
+            understand = partial(
+                _understand, body, self.shelf or Shelf(), self._usd_per_sat()
+            )
+            self.shelf, remark = await self._tools.in_thread(understand)
         except (AttemptFailed, BadAnswer) as error:
             self._models.failed(str(error))
             return False
-        self.shelf = (self.shelf or Shelf()).update(listing, self._usd_per_sat())
-        self._models.succeeded(listing.remark)
+        self._models.succeeded(remark)
         return True
 
     async def _ask_for_balance(self) -> bool:
