@@ -20,10 +20,11 @@ from .commands import replay, reports
 from .commands.ask import CommandError
 from .commands.tables import table
 from .config.load import ConfigError, Loaded, default_path, load_config
-from .config.model import ProviderSettings
-from .routing.catalog import Catalog
+from .config.model import ModelSettings, ProviderSettings
+from .routing.catalog import Catalog, Offer
 
 _ANY = "(any)"
+_DISCOVERED = "(discovered)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,15 +110,15 @@ def _count(number: int, one: str, many: str | None = None) -> str:
 class _Model:
     """
     A model's rates at one provider, in sats per 1,000,000 tokens and sats per
-    request.
+    request; C{None} where the provider is to tell them.
     """
 
     name: str
     upstream: str
-    input_rate: float
-    output_rate: float
-    cached_input_rate: float
-    base_fee: float
+    input_rate: float | None
+    output_rate: float | None
+    cached_input_rate: float | None
+    base_fee: float | None
 
 
 @frozen
@@ -147,27 +148,38 @@ def _providers(loaded: Loaded, *, as_json: bool) -> None:
 
 def _describe(provider: ProviderSettings, key: str) -> _Provider:
     catalog = Catalog([provider])
-    offers = [
-        offer for model in catalog.models() or [_ANY] for offer in catalog.offers(model)
-    ]
+    names = catalog.models() or ([_ANY] if provider.takes_any else [])
+    offers = [offer for name in names for offer in catalog.offers(name)]
+    models = [_model(offer) for offer in offers]
+    models += map(_unpriced, catalog.unpriced_of(provider.name))
+    if provider.auto_discover:
+        models.append(_unpriced(ModelSettings(name=_DISCOVERED)))
     return _Provider(
         name=provider.name,
         kind=provider.kind,
         url=provider.url,
         tier=provider.tier,
         key=key,
-        models=[
-            _Model(
-                name=offer.model,
-                upstream=offer.upstream_model,
-                input_rate=offer.rates.input,
-                output_rate=offer.rates.output,
-                cached_input_rate=offer.rates.cached_input,
-                base_fee=offer.rates.base_fee,
-            )
-            for offer in offers
-        ],
+        models=models,
     )
+
+
+def _model(offer: Offer) -> _Model:
+    return _Model(
+        name=offer.model,
+        upstream=offer.upstream_model,
+        input_rate=offer.rates.input,
+        output_rate=offer.rates.output,
+        cached_input_rate=offer.rates.cached_input,
+        base_fee=offer.rates.base_fee,
+    )
+
+
+def _unpriced(model: ModelSettings) -> _Model:
+    """
+    What the provider itself is to tell of.
+    """
+    return _Model(model.name, model.upstream or model.name, None, None, None, None)
 
 
 _HEADINGS = ("NAME", "KIND", "TIER", "URL", "KEY", "MODEL", "INPUT", "OUTPUT", "FEE")
@@ -188,6 +200,10 @@ def _table(providers: Sequence[_Provider]) -> str:
         )
         for model in provider.models:
             rates = (model.input_rate, model.output_rate, model.base_fee)
-            rows.append((*own, model.name, *(f"{rate:.10g}" for rate in rates)))
+            rows.append((*own, model.name, *map(_rate, rates)))
             own = ("",) * len(own)
     return table(rows)
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.10g}"

@@ -5,11 +5,14 @@ Puts the parts of the daemon together.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.web.iweb import IPolicyForHTTPS
 from twisted.web.server import Site
 
@@ -21,6 +24,9 @@ from arbstr.ledger.both import Both
 from arbstr.ledger.database import Database
 from arbstr.ledger.writer import DatabaseLedger, Ledger, LogLedger
 from arbstr.live import Live
+from arbstr.market.discovery import Tools
+from arbstr.market.fetch import Fetcher
+from arbstr.market.watch import Watch
 from arbstr.routing.affinity import Affinity
 from arbstr.routing.learned import Learned
 from arbstr.routing.router import Router
@@ -36,6 +42,8 @@ from arbstr.web.reports import Reports, known_names
 from arbstr.web.site import make_site
 from arbstr.web.status import Status
 
+T = TypeVar("T")
+
 
 @frozen
 class Daemon:
@@ -43,6 +51,8 @@ class Daemon:
     The parts of a running daemon that something outlives a request for.
 
     @ivar live: takes another configuration.
+    @ivar market: puts it together with what the market says; is to be started
+        and stopped.
     @ivar status: is told how that went.
     """
 
@@ -54,7 +64,15 @@ class Daemon:
     ledger: Ledger
     learned: Learned
     live: Live
+    market: Watch
     status: ConfigStatus
+
+
+def _in_thread(reactor: Any, work: Callable[[], T]) -> Deferred[T]:
+    """
+    Have something done that would take the reactor too long.
+    """
+    return deferToThreadPool(reactor, reactor.getThreadPool(), work)
 
 
 def build(
@@ -96,13 +114,16 @@ def build(
         ledger = Both(ledger, DatabaseLedger(database, clock))
     in_flight = InFlight(clock)
     status = ConfigStatus(time.time())
+    tools = Tools(Fetcher(connections, clock), partial(_in_thread, reactor), clock)
+    market = Watch(config, tools, router, lambda merged: live.use(merged))
     web = WebApp(
         Chat(router, dispatcher, ledger, in_flight, clock),
-        Status(router, circuits, cooldowns, ledger, int(time.time()), status),
+        Status(router, circuits, cooldowns, ledger, int(time.time()), status, market),
         Explain(router, circuits, cooldowns),
         None if database is None else Reports(database, partial(known_names, router)),
     )
     guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
+    live = Live(config, router, circuits, dispatcher, log, guard)
     return Daemon(
         site=make_site(guard, guard, config.server.max_body_bytes, reactor),
         guard=guard,
@@ -111,6 +132,7 @@ def build(
         connections=connections,
         ledger=ledger,
         learned=router.learned,
-        live=Live(config, router, circuits, dispatcher, log, guard),
+        live=live,
+        market=market,
         status=status,
     )

@@ -114,6 +114,7 @@ class ArbstrService(MultiService):
         MultiService.startService(self)
         self._reactor.callWhenRunning(self._serving)
         self._remembering.start()
+        self._daemon.market.start()
         keep_days = self.config.database.keep_days
         if keep_days is not None:
             self._retention = Retention(self._database, self._clock, keep_days)
@@ -153,6 +154,7 @@ class ArbstrService(MultiService):
         daemon.guard.close()
         self._supervisor.stopping()
         self._reloader.stop()
+        daemon.market.stop()
         await MultiService.stopService(self)
         self._log.info("Draining {count} requests", count=len(daemon.in_flight))
         await daemon.in_flight.drain(grace)
@@ -198,7 +200,7 @@ class ArbstrService(MultiService):
         @raise ConfigError: the daemon as it was started makes it unsafe.
         """
         config, kept = change(self.config, wanted)
-        self._daemon.live.use(self._mocks.use(config))
+        self._daemon.market.use(self._mocks.use(config))
         self._mocks.stop_others(config)
         if self._log_observer is not None:
             self._log_observer.configure(config.logging)

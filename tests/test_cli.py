@@ -171,6 +171,21 @@ class ProvidersTests(FileTestCase):
             ],
         )
 
+    def test_discovered(self) -> None:
+        """
+        What a provider is to tell of itself is not known, and not free.
+        """
+        path = self.write(
+            "providers:\n"
+            "- {name: a, url: 'http://a/v1', models: [m], auto_discover: true}\n"
+            "- {name: b, url: 'http://b/v1', tier: local, auto_discover: true}\n"
+        )
+        lines = run("providers", "--config", path).out.splitlines()[1:]
+        self.assertEqual(
+            [line.split()[-4:] for line in lines],
+            [[name, "-", "-", "-"] for name in ("m", "(discovered)", "(discovered)")],
+        )
+
     def test_columns(self) -> None:
         """
         The columns of all lines begin at the same place.

@@ -20,7 +20,7 @@ LEVELS = (
     {"config"},
     {"logs", "circuit", "routing", "ledger", "supervisor"},
     {"upstream", "remembering", "reload"},
-    {"exchange", "tries"},
+    {"exchange", "tries", "market"},
     {"turns"},
     {"dispatch"},
     {"web"},

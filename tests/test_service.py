@@ -60,6 +60,24 @@ class Books(Part):
         return succeed([])
 
 
+@define
+class Market(Part):
+    """
+    A market that never changes.
+    """
+
+    used: list[Config]
+
+    def start(self) -> None:
+        self.told.append("market begins")
+
+    def stop(self) -> None:
+        self.told.append("market")
+
+    def use(self, config: Config) -> None:
+        self.used.append(config)
+
+
 class Reactor(MemoryReactorClock):
     """
     Tells when a port is closed.  Its threads do their work when they are told to.
@@ -123,7 +141,8 @@ class ServiceTests(SynchronousTestCase):
             connections=cast(Any, Part("connections", self.told)),
             ledger=cast(Any, Part("ledger", self.told)),
             learned=Learned(),
-            live=cast(Any, self),
+            live=cast(Any, None),
+            market=cast(Any, Market("market", self.told, self.used)),
             status=self.status,
         )
 
@@ -140,12 +159,6 @@ class ServiceTests(SynchronousTestCase):
         service.privilegedStartService()
         service.startService()
         return service
-
-    def use(self, config: Config) -> None:
-        """
-        See L{arbstr.live.Live.use}.
-        """
-        self.used.append(config)
 
     def reload(self, service: ArbstrService, **server: Any) -> None:
         """
@@ -197,12 +210,12 @@ class ServiceTests(SynchronousTestCase):
         service = self.start()
         awaited, _ = self.serve()
         stopped = service.stopService()
-        self.assertEqual(self.told, ["guard", "port 8080"])
+        self.assertEqual(self.told, ["market begins", "guard", "market", "port 8080"])
         self.assertNoResult(stopped)
         awaited.callback(None)
         self.successResultOf(stopped)
         self.assertEqual(
-            self.told[2:], ["connections", "ledger", "database", "mock", "mock"]
+            self.told[4:], ["connections", "ledger", "database", "mock", "mock"]
         )
 
     def test_grace(self) -> None:

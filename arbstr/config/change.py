@@ -28,6 +28,7 @@ LIVE = frozenset(
         "retry",
         "streaming",
         "btc_usd",
+        "tokenstats",
         "logging",
     }
 )

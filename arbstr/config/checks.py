@@ -17,6 +17,7 @@ from attrs import frozen
 from .problems import Path, Problem, show, show_path, suggest
 
 _RATES = ("input_rate", "output_rate")
+_FROM_FEED = ("openrouter-", "routstr-")
 
 
 @frozen
@@ -91,8 +92,9 @@ def check(data: object) -> Iterator[Problem]:
     for provider in providers:
         yield from _repeated_texts(_models(provider), "a unique model name")
         yield from _complete(provider)
-    yield from _known_providers(providers, rules)
-    yield from _known_models(providers, rules)
+    has_feed = isinstance(data.get("tokenstats"), Mapping)
+    yield from _known_providers(providers, rules, has_feed)
+    yield from _known_models(providers, rules, has_feed)
 
 
 def _repeated(sections: Iterable[_Section], expected: str) -> Iterator[Problem]:
@@ -118,7 +120,8 @@ def _complete(provider: _Section) -> Iterator[Problem]:
     if data.get("kind") != "mock" and data.get("url") is None:
         message = "expected an http:// or https:// URL, found nothing"
         yield Problem((*provider.path, "url"), message)
-    if data.get("tier") == "local":
+    if data.get("tier") == "local" or data.get("auto_discover") is True:
+        # Free; or the provider is to tell, and is not asked before it has.
         return
     models = _list(data.get("models"))
     for rate in _RATES:
@@ -141,25 +144,32 @@ def _models(provider: _Section) -> list[_Text]:
 
 
 def _known_providers(
-    providers: Iterable[_Section], rules: Iterable[_Section]
+    providers: Iterable[_Section], rules: Iterable[_Section], has_feed: bool
 ) -> Iterator[Problem]:
+    """
+    @param has_feed: a feed names providers of its own, C{SOURCE-NAME}.
+    """
     known = {n.value: None for provider in providers for n in provider.text("name")}
     for rule in rules if known else ():
         restriction = rule.section("providers")
         for name in (*restriction.texts("only"), *restriction.texts("ignore")):
+            if has_feed and name.value.startswith(_FROM_FEED):
+                continue
             if name.value not in known:
                 message = f"expected a configured provider, found {show(name.value)}"
                 yield Problem(name.path, message + suggest(name.value, known))
 
 
 def _known_models(
-    providers: Iterable[_Section], rules: Iterable[_Section]
+    providers: Iterable[_Section], rules: Iterable[_Section], has_feed: bool
 ) -> Iterator[Problem]:
     """
-    A provider without a list of models takes any, and then no name is wrong.
+    A provider without a list of models takes any, one that is asked for its
+    list may have any, and then no name is wrong.
     """
     served = [_models(provider) for provider in providers]
-    if not served or not all(served):
+    asked = any(provider.data.get("auto_discover") is True for provider in providers)
+    if not served or not all(served) or asked or has_feed:
         return
     known = {model.value: None for models in served for model in models}
     for rule in rules:

@@ -14,11 +14,11 @@ from .secrets import (
     EXPANDED,
     LITERAL,
     NONE,
-    SECRET_KEYS,
     ExpansionError,
     expand,
     from_environment,
     is_header_safe,
+    is_secret,
     key_variable,
 )
 
@@ -68,8 +68,7 @@ class Environment:
         except ExpansionError as error:
             self.problems.append(Problem(path, f"{error}, found none"))
             return value
-        is_secret = not SECRET_KEYS.isdisjoint(path[-1:])
-        if is_secret and expansion.plaintext and expansion.text.strip():
+        if is_secret(path) and expansion.plaintext and expansion.text.strip():
             self.plaintext.append(path)
         return expansion.text
 

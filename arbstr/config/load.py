@@ -121,7 +121,7 @@ def _read(name: str) -> _File:
 
 def _warnings(environment: Environment) -> Iterator[Problem]:
     for path in environment.plaintext:
-        if path[-1] == "api_key":
+        if path[-1] == "api_key" or path[0] == "tokenstats":
             yield Problem(path, "expected ${NAME}, found a key in plain text")
     for variable, names in environment.variables.items():
         if len(names) > 1:

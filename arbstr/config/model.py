@@ -37,6 +37,7 @@ from .fields import (
     only,
 )
 from .listen import is_loopback
+from .market import TokenstatsSettings
 from .providers import (
     MockSettings,
     ModelSettings,
@@ -65,6 +66,7 @@ __all__ = [
     "StreamingSettings",
     "Tier",
     "Timeouts",
+    "TokenstatsSettings",
 ]
 
 Strategy = Literal[
@@ -260,7 +262,8 @@ class Config(Settings):
     The whole configuration.
 
     @ivar btc_usd: US dollars for a bitcoin, for costs that providers tell in
-        dollars; C{None} leaves these unknown.
+        dollars; C{None} leaves these unknown, unless the feed tells the rate.
+    @ivar tokenstats: C{None} is no feed.
     """
 
     server: ServerSettings = ServerSettings()
@@ -272,4 +275,5 @@ class Config(Settings):
     retry: RetrySettings = RetrySettings()
     streaming: StreamingSettings = StreamingSettings()
     btc_usd: Annotated[Number, Field(gt=0)] | None = None
+    tokenstats: TokenstatsSettings | None = None
     logging: LoggingSettings = LoggingSettings()

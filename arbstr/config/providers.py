@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator
 
 from .base import Settings
 from .fields import (
@@ -19,7 +19,6 @@ from .fields import (
     Seconds,
     Share,
     list_of_one,
-    only,
 )
 
 Tier = Literal["local", "standard", "frontier"]
@@ -93,6 +92,9 @@ def _model_from_name(value: Any) -> Any:
 class ProviderSettings(Settings):
     """
     An OpenAI-compatible server, what it serves and what it charges.
+
+    @ivar auto_discover: what it serves, and what it charges if it says so, is
+        asked of the provider itself, beside what stands here.
     """
 
     name: Name
@@ -108,9 +110,15 @@ class ProviderSettings(Settings):
         tuple[Annotated[ModelSettings, BeforeValidator(_model_from_name)], ...],
         BeforeValidator(list_of_one),
     ] = ()
-    auto_discover: Annotated[
-        bool, AfterValidator(only(False, "this version knows only models listed here"))
-    ] = False
+    auto_discover: bool = False
     timeouts: Timeouts = Timeouts()
     max_in_flight: Count = 64
     mock: MockSettings = MockSettings()
+
+    @property
+    def takes_any(self) -> bool:
+        """
+        It lists no models, and so is asked for any.  What a provider is yet to
+        tell of itself does not count as no list.
+        """
+        return not self.models and not self.auto_discover

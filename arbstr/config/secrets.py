@@ -19,6 +19,7 @@ SECRET_KEYS = frozenset({"api_key", "auth_token"})
 The keys of the file whose values are never shown.
 """
 
+
 EXPANDED = "expanded"
 LITERAL = "literal: plaintext in the file"
 NONE = "none"
@@ -51,6 +52,15 @@ class Expansion:
 
     text: str = field(repr=False)
     plaintext: bool
+
+
+def is_secret(path: tuple[str | int, ...]) -> bool:
+    """
+    Is the value at this path of the file one, or inside of one?
+    """
+    return not SECRET_KEYS.isdisjoint(path) or (
+        path[:2] == ("tokenstats", "keys") and len(path) > 2
+    )
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Expansion:

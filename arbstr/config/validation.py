@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from .base import Settings
 from .model import Config
 from .problems import Path, Problem, show, show_key, suggest
-from .secrets import SECRET_KEYS
+from .secrets import is_secret
 
 _EXPECTED = {
     "bool_parsing": "true or false",
@@ -53,7 +53,7 @@ def _problem(detail: Mapping[str, Any], written: object) -> Problem:
     if ", found" in expected:
         return Problem(path, expected)
     value = _look_up(written, path)
-    found = show(value, secret=not SECRET_KEYS.isdisjoint(path))
+    found = show(value, secret=is_secret(path))
     if detail["type"] == "string_type" and isinstance(value, int | float):
         found += ' (text needs "quotes" here)'
     return Problem(path, f"{expected}, found {found}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from arbstr.config.market import MarketModel
 from arbstr.config.model import ModelSettings, ProviderSettings
 
 from .money import Rates
@@ -20,12 +21,15 @@ class Offer:
 
     @ivar model: the public name, which clients use.
     @ivar upstream_model: the provider's own id for it.
+    @ivar max_output: the most tokens that the provider lets it answer with, if
+        it says so.
     """
 
     provider: ProviderSettings
     model: str
     upstream_model: str
     rates: Rates
+    max_output: int | None = None
 
     @property
     def name(self) -> str:
@@ -37,7 +41,8 @@ class Offer:
 
 class Catalog:
     """
-    The offers of all providers, by model.
+    The offers of all providers, by model.  What nobody knows the price of is
+    no offer.
     """
 
     def __init__(self, providers: Iterable[ProviderSettings]) -> None:
@@ -45,17 +50,19 @@ class Catalog:
         self._offers: dict[str, list[Offer]] = {}
         self._serve_any: list[ProviderSettings] = []
         self._by_provider: dict[str, list[Offer]] = {}
+        self._unpriced: dict[str, list[str]] = {}
+        self._unpriced_by_provider: dict[str, list[ModelSettings]] = {}
         for provider in self.providers.values():
             for model in provider.models:
-                offer = Offer(
-                    provider=provider,
-                    model=model.name,
-                    upstream_model=model.upstream or model.name,
-                    rates=_rates(provider, model),
-                )
-                self._offers.setdefault(model.name, []).append(offer)
-                self._by_provider.setdefault(provider.name, []).append(offer)
-            if not provider.models:
+                if _is_priced(provider, model):
+                    offer = _offer(provider, model)
+                    self._offers.setdefault(model.name, []).append(offer)
+                    self._by_provider.setdefault(provider.name, []).append(offer)
+                else:
+                    self._unpriced.setdefault(model.name, []).append(provider.name)
+                    own = self._unpriced_by_provider.setdefault(provider.name, [])
+                    own.append(model)
+            if provider.takes_any:
                 self._serve_any.append(provider)
         self._models = sorted(self._offers)
 
@@ -80,12 +87,55 @@ class Catalog:
     def offers(self, model: str) -> list[Offer]:
         """
         Every provider's offer of a model: those that list it, and those that
-        list none and so take any.
+        take any.
         """
-        return self._offers.get(model, []) + [
-            Offer(provider, model, model, _rates(provider, ModelSettings(name=model)))
+        listed = self._offers.get(model, [])
+        if not self._serve_any:
+            return listed
+        named = {offer.name for offer in listed}.union(self.unpriced(model))
+        return listed + [
+            _offer(provider, ModelSettings(name=model))
             for provider in self._serve_any
+            if provider.name not in named
         ]
+
+    def unpriced(self, model: str) -> list[str]:
+        """
+        The providers that list the model at a price that nobody knows.
+        """
+        return self._unpriced.get(model, [])
+
+    def unpriced_of(self, provider: str) -> list[ModelSettings]:
+        """
+        What a provider lists at a price that nobody knows.
+        """
+        return self._unpriced_by_provider.get(provider, [])
+
+
+def _offer(provider: ProviderSettings, model: ModelSettings) -> Offer:
+    return Offer(
+        provider=provider,
+        model=model.name,
+        upstream_model=model.upstream or model.name,
+        rates=_rates(provider, model),
+        max_output=model.max_output if isinstance(model, MarketModel) else None,
+    )
+
+
+def _is_priced(provider: ProviderSettings, model: ModelSettings) -> bool:
+    """
+    Does anybody know?  The configuration sees to it that every price is stated
+    but those that providers are to tell.
+    """
+    if isinstance(model, MarketModel):
+        return model.priced
+    if not provider.auto_discover or provider.tier == "local":
+        return True
+    stated = (
+        (model.input_rate, provider.input_rate),
+        (model.output_rate, provider.output_rate),
+    )
+    return all(own is not None or default is not None for own, default in stated)
 
 
 def _rates(provider: ProviderSettings, model: ModelSettings) -> Rates:

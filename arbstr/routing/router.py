@@ -18,6 +18,7 @@ from arbstr.errors import (
 )
 
 from .affinity import Affinity
+from .balances import Balances
 from .catalog import Catalog
 from .complexity import Complexity, Scorer
 from .escalation import climb, too_good
@@ -33,6 +34,7 @@ from .tokens import correct_input, expected_output
 
 # What a second is worth where no policy says so.
 _SATS_PER_SECOND = 1.0
+_UNPRICED = "no price known"
 
 
 class Router:
@@ -45,6 +47,7 @@ class Router:
     @ivar scorer: the current one.
     @ivar rotation: whose turn it was; only looked at, too.
     @ivar affinity: what providers have in their caches; likewise.
+    @ivar balances: what is left at providers that are paid in advance.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Router:
         self.learned = Learned() if learned is None else learned
         self.affinity = Affinity(lambda: 0.0) if affinity is None else affinity
         self.rotation = Rotation()
+        self.balances = Balances({})
         self.use(config)
 
     def use(self, config: Config) -> None:
@@ -97,7 +101,8 @@ class Router:
             request.model, match.name, input_tokens, output_tokens, prefixes
         )
 
-        excluded = _excluded(offered, match.rule, request)
+        excluded = self._out_of_the_market(request, offered, output_tokens)
+        excluded |= _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
@@ -185,6 +190,19 @@ class Router:
             )
             for offer in self.catalog.offers(model)
         ]
+
+    def _out_of_the_market(
+        self, request: RouteRequest, offered: list[Candidate], output_tokens: int
+    ) -> dict[str, str]:
+        """
+        Who has no price, or would refuse us for want of money, and why.
+        """
+        reasons = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
+        for each in offered:
+            why_not = self.balances.why_not(each, request, output_tokens)
+            if why_not is not None:
+                reasons[each.name] = why_not
+        return reasons
 
     def _error(
         self,

@@ -99,7 +99,7 @@ class ProviderClient:
         try:
             response = await sending
         except Exception as reason:
-            raise _understand(reason) from None
+            raise understand(reason) from None
         opened = Opened(
             head=_read_head(response),
             deadline=started + timeouts.total,
@@ -224,7 +224,7 @@ def _no_answer(_: object, seconds: float) -> None:
     raise AttemptFailed("timeout", f"no answer within {seconds:g} seconds")
 
 
-def _understand(reason: Exception) -> Exception:
+def understand(reason: Exception) -> Exception:
     """
     What went wrong before there was a response.
 

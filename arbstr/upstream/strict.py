@@ -11,11 +11,16 @@ from typing import Any, NoReturn
 import orjson
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """
+    For C{parse_constant} of a decoder.
+
+    @raise ValueError: always.
+    """
     raise ValueError(f"{name} is not JSON")
 
 
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def parse(data: bytes) -> Any:

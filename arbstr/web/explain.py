@@ -144,7 +144,7 @@ class Explain:
 
 
 def _why_not(name: str, survey: Survey, offered: Mapping[str, Candidate]) -> str | None:
-    if name not in offered:
+    if name not in offered and name not in survey.excluded:
         return f"does not serve model '{survey.model}'"
     return survey.excluded.get(name)
 

@@ -12,10 +12,12 @@ from arbstr.circuit import (
     CircuitState,
     CoolDowns,
 )
+from arbstr.config.market import source_of
 from arbstr.config.model import ProviderSettings
 from arbstr.config.status import ConfigStatus
 from arbstr.errors import no_such_model
 from arbstr.ledger.writer import Ledger
+from arbstr.market.watch import Watch
 from arbstr.routing.catalog import Offer
 from arbstr.routing.plan import Candidate
 from arbstr.routing.router import Router
@@ -32,6 +34,7 @@ class Status:
     Answers questions about the daemon; every answer is a JSON value.
 
     @ivar created: when the daemon was started, in seconds since the epoch.
+    @ivar market: where providers, models and prices come from at run time.
     @ivar config: that a file which is read again is broken is told, but changes
         nothing about the health of what is served.
     """
@@ -42,6 +45,7 @@ class Status:
     ledger: Ledger
     created: int
     config: ConfigStatus
+    market: Watch
 
     def models(self) -> dict[str, object]:
         """
@@ -85,25 +89,16 @@ class Status:
                     "kind": provider.kind,
                     "url": provider.url,
                     "tier": provider.tier,
-                    "source": "config",
                     "rates": _default_rates(provider),
-                    "models": [
-                        {
-                            "id": offer.model,
-                            "upstream": offer.upstream_model,
-                            **_rates(offer),
-                            "cooling_until": self.cooldowns.ends(
-                                provider.name, offer.model
-                            ),
-                        }
-                        for offer in self.router.catalog.offers_of(provider.name)
-                    ],
+                    "models": self._models_of(provider),
                     "circuit": circuits[provider.name],
                     "cooling_until": self.cooldowns.ends(provider.name),
                     "has_key": provider.api_key is not None,
+                    **self.market.describe(provider),
                 }
                 for provider in self.router.catalog.providers.values()
-            ]
+            ],
+            "market": self.market.as_json(),
         }
 
     def health(self) -> tuple[int, dict[str, object]]:
@@ -137,6 +132,27 @@ class Status:
             "config": self.config.as_json(),
         }
 
+    def _models_of(self, provider: ProviderSettings) -> list[dict[str, object]]:
+        """
+        Those that it can be asked for, and then those that it cannot, since
+        nobody knows what they cost.
+        """
+        catalog, name = self.router.catalog, provider.name
+        models = [
+            {"id": each.model, "upstream": each.upstream_model, **_rates(each)}
+            for each in catalog.offers_of(name)
+        ]
+        models += [
+            {"id": each.name, "upstream": each.upstream or each.name, **_UNKNOWN}
+            for each in catalog.unpriced_of(name)
+        ]
+        sources = {each.name: source_of(each) for each in provider.models}
+        for model in models:
+            id = str(model["id"])
+            model["source"] = sources[id]
+            model["cooling_until"] = self.cooldowns.ends(name, id)
+        return models
+
     def _circuits(self) -> dict[str, dict[str, object]]:
         return {
             name: circuit_as_json(circuit)
@@ -167,6 +183,11 @@ def _rates(offer: Offer) -> dict[str, object]:
         "cached_input_rate": offer.rates.cached_input,
         "base_fee": offer.rates.base_fee,
     }
+
+
+_UNKNOWN: dict[str, object] = dict.fromkeys(
+    ("input_rate", "output_rate", "cached_input_rate", "base_fee")
+)
 
 
 def _default_rates(provider: ProviderSettings) -> dict[str, object]:

@@ -4,6 +4,8 @@ Single values of a provider that are wrong, and how that is said.
 
 from __future__ import annotations
 
+import re
+
 from .support import MOCK, ConfigTestCase
 
 PROVIDER = """\
@@ -156,15 +158,23 @@ class ProviderTests(ConfigTestCase):
 
     def test_discovery(self) -> None:
         """
-        It may be declined, but not asked for.
+        It is asked for, or not.
         """
         loaded = self.load(PROVIDER + "    auto_discover: false\n")
         self.assertFalse(loaded.config.providers[0].auto_discover)
         self.assert_wrong(
-            "auto_discover: true",
-            "auto_discover: expected false, since this version knows only models "
-            "listed here, found true",
+            "auto_discover: often",
+            "auto_discover: expected true or false, found 'often'",
         )
+
+    def test_discovery_brings_the_rates(self) -> None:
+        """
+        A provider that is to tell them needs none here.
+        """
+        text = re.sub(".*_rate.*\n", "", PROVIDER) + "    auto_discover: true\n"
+        (provider,) = self.load(text).config.providers
+        self.assertIsNone(provider.input_rate)
+        self.assertFalse(provider.takes_any)
 
     def test_model(self) -> None:
         """

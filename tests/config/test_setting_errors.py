@@ -98,7 +98,7 @@ class SettingTests(SettingTestCase):
             "vault: {url: http://localhost:3000}",
             "vault: expected a known key, found 'vault'; there is server, database, "
             "providers, policies, routing, circuit, retry, streaming, "
-            "btc_usd, logging",
+            "btc_usd, tokenstats, logging",
         )
 
     def test_workers(self) -> None:

@@ -72,7 +72,10 @@ class ShippedTests(ConfigTestCase):
         The examples are right, too.
         """
         text = re.sub("(?m)^  # (- |  )", r"  \1", SHIPPED.read_text("utf-8"))
+        text = re.sub("(?m)^# ?(tokenstats:|  )", r"\1", text)
         loaded = self.load(text, OPENROUTER_KEY="k")
+        feed = loaded.config.tokenstats
+        self.assertEqual(list(feed.keys if feed else ()), ["openrouter"])
         self.assertEqual(
             loaded.key_sources,
             {

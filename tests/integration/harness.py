@@ -178,6 +178,12 @@ class DaemonTestCase(TestCase):
         """
         return self.clock
 
+    def daemon_reactor(self) -> Any:
+        """
+        What the daemon connects to providers by.
+        """
+        return reactor
+
     def start(
         self,
         providers: dict[str, dict[str, Any]] | None = None,
@@ -192,7 +198,12 @@ class DaemonTestCase(TestCase):
         """
         config = self.configure(providers, **sections)
         self.daemon = build(
-            config, reactor, self.daemon_clock(), self.ledger, tls_policy, database
+            config,
+            self.daemon_reactor(),
+            self.daemon_clock(),
+            self.ledger,
+            tls_policy,
+            database,
         )
         self.addCleanup(self.daemon.ledger.drain)
         self._watch_permits()

@@ -5,7 +5,7 @@ Tests for L{arbstr.web.status}.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +15,7 @@ from arbstr.config.builtin import builtin_config
 from arbstr.config.model import CircuitSettings, ModelSettings, ProviderSettings
 from arbstr.config.status import ConfigStatus
 from arbstr.errors import ApiError
+from arbstr.market.watch import Watch
 from arbstr.routing.router import Router
 from arbstr.web.status import Status
 from tests.fakes import ListLedger
@@ -56,7 +57,8 @@ class StatusTestCase(SynchronousTestCase):
         Start anew with these providers.
         """
         known = tuple(ProviderSettings(**each) for each in providers)
-        self.router = Router(builtin_config().model_copy(update={"providers": known}))
+        config = builtin_config().model_copy(update={"providers": known})
+        self.router = Router(config)
         self.circuits = CircuitBreakerRegistry(
             self.router.catalog.providers, CircuitSettings(), self.clock
         )
@@ -70,6 +72,7 @@ class StatusTestCase(SynchronousTestCase):
             self.ledger,
             CREATED,
             self.config,
+            Watch(config, cast(Any, None), self.router, self.router.use),
         )
 
     def trip(self, *names: str) -> None:
@@ -250,12 +253,15 @@ class ProviderTests(StatusTestCase):
                         "output_rate": 100,
                         "cached_input_rate": 200,
                         "base_fee": 2,
+                        "source": "config",
                         "cooling_until": None,
                     }
                 ],
                 "circuit": {"state": "closed", "failure_count": 0, "trip_count": 0},
                 "cooling_until": None,
                 "has_key": False,
+                "discovery": None,
+                "balance": None,
             },
         )
 

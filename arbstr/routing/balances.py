@@ -1,0 +1,49 @@
+"""
+What is left on our accounts at prepaid providers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define
+
+from .plan import Candidate, RouteRequest
+
+_MSATS_PER_SAT = 1000
+# Routstr nodes take a request that is this much over the balance.
+_TOLERANCE = 0.99
+
+
+@define
+class Balances:
+    """
+    The last that was heard, by the provider's name, in msats.
+    """
+
+    msats: Mapping[str, int]
+
+    def why_not(
+        self, candidate: Candidate, request: RouteRequest, output_tokens: int
+    ) -> str | None:
+        """
+        Why a provider would refuse the request for want of money; C{None} if it
+        would not, or if its balance is not known.
+
+        It sets aside what the request may cost at the worst: an answer as long
+        as the request's C{max_tokens} or, without, as the model can make it.
+
+        @param output_tokens: what is expected; used where neither is known.
+        """
+        balance = self.msats.get(candidate.name)
+        if balance is None:
+            return None
+        longest = request.output_cap or candidate.offer.max_output or output_tokens
+        worst = candidate.rates.expected_sats(request.input_tokens, longest)
+        needed = max(1, worst * _MSATS_PER_SAT * _TOLERANCE)
+        if balance >= needed:
+            return None
+        return (
+            f"balance of {balance / _MSATS_PER_SAT:g} sats is under the "
+            f"{needed / _MSATS_PER_SAT:g} that it would set aside for the request"
+        )
