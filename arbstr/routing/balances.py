@@ -4,7 +4,7 @@ What is left on our accounts at prepaid providers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import define
 
@@ -23,17 +23,29 @@ class Balances:
 
     msats: Mapping[str, int]
 
-    def why_not(
+    def shortages(
+        self, offered: Iterable[Candidate], request: RouteRequest, output_tokens: int
+    ) -> dict[str, str]:
+        """
+        Who would refuse the request for want of money, and why.
+
+        A provider sets aside what the request may cost at the worst: an answer as
+        long as the request's C{max_tokens} or, without, as the model can make it.
+
+        @param output_tokens: what is expected; used where neither is known.
+        """
+        if not self.msats:
+            return {}
+        reasons = {
+            each.name: self._why_not(each, request, output_tokens) for each in offered
+        }
+        return {name: why for name, why in reasons.items() if why is not None}
+
+    def _why_not(
         self, candidate: Candidate, request: RouteRequest, output_tokens: int
     ) -> str | None:
         """
-        Why a provider would refuse the request for want of money; C{None} if it
-        would not, or if its balance is not known.
-
-        It sets aside what the request may cost at the worst: an answer as long
-        as the request's C{max_tokens} or, without, as the model can make it.
-
-        @param output_tokens: what is expected; used where neither is known.
+        C{None} if it would not, or if its balance is not known.
         """
         balance = self.msats.get(candidate.name)
         if balance is None:

@@ -15,6 +15,7 @@ from arbstr.errors import (
     model_not_allowed,
     no_policy_match,
     no_providers,
+    provider_error,
 )
 
 from .affinity import Affinity
@@ -101,8 +102,9 @@ class Router:
             request.model, match.name, input_tokens, output_tokens, prefixes
         )
 
-        excluded = self._out_of_the_market(request, offered, output_tokens)
-        excluded |= _excluded(offered, match.rule, request)
+        short = self.balances.shortages(offered, request, output_tokens)
+        unpriced = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
+        excluded = short | unpriced | _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
@@ -128,7 +130,7 @@ class Router:
             reserves=tuple(tuple(order(each)) for each in reserves),
             baseline=max(eligible, key=_cost, default=None),
             excluded=excluded | too_dear | too_good(chain(*reserves), limit),
-            error=self._error(request, match, excluded, eligible, affordable),
+            error=self._error(request, match, short, excluded, eligible, affordable),
             complexity=complexity,
             limit=limit,
             prefixes=prefixes,
@@ -191,23 +193,11 @@ class Router:
             for offer in self.catalog.offers(model)
         ]
 
-    def _out_of_the_market(
-        self, request: RouteRequest, offered: list[Candidate], output_tokens: int
-    ) -> dict[str, str]:
-        """
-        Who has no price, or would refuse us for want of money, and why.
-        """
-        reasons = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
-        for each in offered:
-            why_not = self.balances.why_not(each, request, output_tokens)
-            if why_not is not None:
-                reasons[each.name] = why_not
-        return reasons
-
     def _error(
         self,
         request: RouteRequest,
         match: PolicyMatch,
+        short: dict[str, str],
         excluded: dict[str, str],
         eligible: list[Candidate],
         affordable: list[Candidate],
@@ -225,6 +215,9 @@ class Router:
         if match.rule and _forbids(match.rule, request.model):
             return model_not_allowed(request.model, match.rule.name)
         reasons = "; ".join(f"{name}: {why}" for name, why in excluded.items())
+        if any(excluded[name] == why for name, why in short.items()):
+            # It is not the client who has to pay there.
+            return provider_error(f"No provider can be paid: {reasons}")
         return no_policy_match(request.model, reasons)
 
     def _check_provider(self, name: str | None) -> None:

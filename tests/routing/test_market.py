@@ -232,6 +232,27 @@ class BalanceTests(SynchronousTestCase):
             "request",
         )
 
+    def test_nobody_else(self) -> None:
+        """
+        It is not the client's money that is short, but it may be the client's
+        policy that leaves nobody.
+        """
+        routing = self.router(0)
+        for name, code in (("alpha", "provider_error"), ("beta", None)):
+            survey = routing.survey(ask(provider=name))
+            self.assertEqual(survey.error and survey.error.code, code)
+        only = {"name": "r", "max_sats_per_1m_output": 1}
+        config = Config.model_validate(
+            {
+                "providers": [{"name": "x", "kind": "mock"}],
+                "policies": {"rules": [only]},
+            }
+        )
+        providers = tuple(routing.catalog.providers.values())
+        routing.use(config.model_copy(update={"providers": providers}))
+        error = routing.survey(ask(policy="r")).error
+        self.assertEqual(error and error.code, "no_policy_match")
+
     def test_unknown(self) -> None:
         """
         Whose balance is not known, is not short of it.
