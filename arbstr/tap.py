@@ -4,7 +4,9 @@ C{twistd arbstr}: the command line of the daemon.
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import IO, Any
@@ -59,9 +61,21 @@ def makeService(options: Options) -> IService:
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # Until there is somebody to be told, it would end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    reactor.callWhenRunning(_set_aside)  # type: ignore[attr-defined]
     observer = _observer(config.logging, options.parent or {})
     reload = None if path is None else _again(path, options["listen"])
     return ArbstrService(config, reactor, observer, reload, os.environ)
+
+
+def _set_aside() -> None:
+    """
+    What the start has made stays: the garbage collector need not look through
+    it again and again, while requests wait.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _path(options: Options) -> str | None:
