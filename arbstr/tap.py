@@ -63,7 +63,7 @@ def makeService(options: Options) -> IService:
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Until there is somebody to be told, it would end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    reactor.callWhenRunning(_set_aside)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(_set_aside)
     observer = _observer(config.logging, options.parent or {})
     reload = None if path is None else _again(path, options["listen"])
     return ArbstrService(config, reactor, observer, reload, os.environ)
