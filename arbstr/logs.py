@@ -1,6 +1,6 @@
 """
 The log: as text for people or as JSON for programs, one line an event, with
-the id of the request that it belongs to.
+the id of the request that it belongs to, and without any secret.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from arbstr.config.model import LoggingSettings
+from arbstr.keyring import hide, hide_all
 from arbstr.redact import escape
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -81,7 +82,7 @@ def format_text(event: LogEvent) -> str | None:
     """
     C{2026-11-22T10:00:00.123Z info dispatch [request id] message}.
     """
-    message = formatEvent(event)
+    message = hide(formatEvent(event))
     if not message and "log_failure" not in event:
         return None
     request_id = _id_of(event)
@@ -103,7 +104,7 @@ def format_json(event: LogEvent) -> str | None:
     C{message}, and C{request} for the row of a request, C{traceback} for a
     failure.
     """
-    message = formatEvent(event)
+    message = hide(formatEvent(event))
     if not message and "log_failure" not in event:
         return None
     line: dict[str, object] = {
@@ -114,7 +115,7 @@ def format_json(event: LogEvent) -> str | None:
         "message": message,
     }
     if "row" in event:
-        line["request"] = event["row"].as_json()
+        line["request"] = hide_all(event["row"].as_json())
     traceback = _traceback(event)
     if traceback:
         line["traceback"] = traceback
@@ -138,4 +139,4 @@ def _level(event: LogEvent) -> str:
 def _traceback(event: LogEvent) -> str:
     if "log_failure" not in event:
         return ""
-    return str(event["log_failure"].getTraceback()).rstrip("\n")
+    return hide(str(event["log_failure"].getTraceback()).rstrip("\n"))

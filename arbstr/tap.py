@@ -17,6 +17,7 @@ from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from arbstr.config.builtin import builtin_config
+from arbstr.config.known import hide_secrets_of
 from arbstr.config.load import ConfigError, Loaded, default_path, load_config
 from arbstr.config.model import Config, LoggingSettings, ServerSettings
 
@@ -56,6 +57,8 @@ def makeService(options: Options) -> IService:
         config = _listen_on(options["listen"], loaded.config)
     except ConfigError as error:
         sys.exit(str(error))
+    # Before anything is opened: what goes wrong then is told as well.
+    hide_secrets_of(config)
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)
     sys.setswitchinterval(_SWITCH_SECONDS)
