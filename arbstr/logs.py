@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
@@ -24,6 +25,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from arbstr.config.model import LoggingSettings
+from arbstr.flood import Flood
 from arbstr.keyring import hide, hide_all
 from arbstr.redact import escape
 
@@ -45,26 +47,36 @@ def request_context(request_id: str) -> Iterator[None]:
 @implementer(ILogObserver)
 class LogObserver:
     """
-    The log, whose settings can change while it is written.
+    The log, whose settings can change while it is written.  A warning that comes
+    again and again is told once a second.
 
     @param out: where it is written to.
+    @param clock: measures the second.
     """
 
-    def __init__(self, settings: LoggingSettings, out: IO[Any]) -> None:
+    def __init__(
+        self, settings: LoggingSettings, out: IO[Any], clock: IReactorTime
+    ) -> None:
         self._out = out
-        self.configure(settings)
+        self._flood = Flood(make_observer(settings, out), clock)
 
     def configure(self, settings: LoggingSettings) -> None:
         """
         Write by other settings from now on.
         """
-        self._observe = make_observer(settings, self._out)
+        self._flood.observer = make_observer(settings, self._out)
 
     def __call__(self, event: LogEvent) -> None:
         """
         See L{ILogObserver.__call__}.
         """
-        self._observe(event)
+        self._flood(event)
+
+    def flush(self) -> None:
+        """
+        Write at once what is held back.
+        """
+        self._flood.flush()
 
 
 def make_observer(settings: LoggingSettings, out: IO[Any]) -> ILogObserver:

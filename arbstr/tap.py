@@ -28,6 +28,8 @@ from .service import ArbstrService
 # milliseconds until it is given back, a batch could take a busy daemon a second.
 _SWITCH_SECONDS = 0.0005
 
+_OWNER_ONLY = 0o600
+
 
 class Options(usage.Options):
     """
@@ -125,5 +127,17 @@ def _observer(
     path = twistd.get("logfile")
     if not path:
         path = "-" if twistd.get("nodaemon") else "twistd.log"
-    out: IO[Any] = sys.stdout if path == "-" else LogFile.fromFullPath(path)
-    return LogObserver(settings, out)
+    out: IO[Any] = sys.stdout if path == "-" else _log_file(path)
+    observer = LogObserver(settings, out, reactor)
+    # After everything that may still warn.
+    reactor.addSystemEventTrigger("after", "shutdown", observer.flush)
+    return observer
+
+
+def _log_file(path: str) -> IO[Any]:
+    """
+    A file for its owner only; one that is there keeps the mode that it has.
+    """
+    mode = None if os.path.exists(path) else _OWNER_ONLY
+    file: IO[Any] = LogFile.fromFullPath(path, defaultMode=mode)
+    return file

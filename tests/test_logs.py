@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -85,7 +86,8 @@ class LogObserverTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.out = StringIO()
-        self.observer = LogObserver(LoggingSettings(), self.out)
+        self.clock = Clock()
+        self.observer = LogObserver(LoggingSettings(), self.out, self.clock)
 
     def test_at_first(self) -> None:
         self.observer(event("told"))
@@ -100,6 +102,31 @@ class LogObserverTests(SynchronousTestCase):
         self.observer.configure(LoggingSettings(format="json"))
         self.observer(event("told"))
         self.assertEqual(json.loads(self.out.getvalue())["message"], "told")
+
+    def warn_often(self) -> None:
+        for number in range(5):
+            warning = {"log_level": LogLevel.warn, "provider": "alpha"}
+            self.observer(event("told {n}", n=number, **warning))
+
+    def test_flood(self) -> None:
+        """
+        Warnings are held back, and told in the format that holds by then.
+        """
+        self.warn_often()
+        self.observer.configure(LoggingSettings(format="json"))
+        self.clock.advance(1)
+        first, rest = self.out.getvalue().splitlines()
+        self.assertTrue(first.endswith(" warn dispatch told 0"), first)
+        self.assertEqual(json.loads(rest)["message"], "told 4 … (3 more like it)")
+
+    def test_flush(self) -> None:
+        """
+        At the end they are told at once.
+        """
+        self.warn_often()
+        self.observer.flush()
+        self.assertIn("told 4 … (3 more like it)", self.out.getvalue())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class TextTests(SynchronousTestCase):
