@@ -132,11 +132,11 @@ def _spellings(character: str, alternative: str) -> str:
     As it is; escaped in a string, by itself or by its number, also in a string
     in a string; in a URL; in HTML; by another character that stands for it.
     """
-    if character.isalnum() or character in "-_.~":
-        return re.escape(character)
+    if character.isalnum():
+        return character
     number = ord(character)
     found = [
-        rf"\\{{1,4}}(?:u00|x)(?i:{number:02x})",
+        rf"\\{{1,8}}(?:u00|x)(?i:{number:02x})",
         rf"%(?:25)?(?i:{number:02x})",
         rf"&\#(?:{number}|[xX](?i:{number:02x}));",
     ]
@@ -145,7 +145,7 @@ def _spellings(character: str, alternative: str) -> str:
     if alternative:
         found.append(re.escape(alternative))
     # Last, since it may be how another spelling begins.
-    found.append(r"\\{0,4}" + re.escape(character))
+    found.append(r"\\{0,8}" + re.escape(character))
     return f"(?:{'|'.join(found)})"
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import html
 import json
-import string
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
@@ -19,9 +18,6 @@ from arbstr.keyring import REDACTED, Keyring, hide_all
 
 SECRET = "no-usual-shape-4711"
 ODD = "a\"b\\c/d+e<f>&g'h=%12;345"
-
-# Nobody writes these in another way.
-PLAIN = string.ascii_letters + string.digits + "-_.~"
 
 secrets = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8)
 
@@ -48,11 +44,11 @@ def spellings(secret: str) -> list[str]:
         json.dumps(secret)[1:-1],
         json.dumps(secret)[1:-1].replace("/", "\\/"),
         json.dumps(json.dumps(secret)[1:-1])[1:-1],
-        "".join(each if each in PLAIN else f"\\u{ord(each):04X}" for each in secret),
+        "".join(each if each.isalnum() else f"\\u{ord(each):04X}" for each in secret),
         quoted,
         quote(quoted, safe=""),
         html.escape(secret),
-        "".join(each if each in PLAIN else f"&#{ord(each)};" for each in secret),
+        "".join(each if each.isalnum() else f"&#{ord(each)};" for each in secret),
     ]
 
 
