@@ -27,7 +27,9 @@ SECRETS = {
     "expanded key": "Narwhal_4711.Beluga~Orca-0815",
     "literal key": "sk-literal-Axolotl/8+Salamander==",
     "token": "token'Pangolin%41#Aardvark;Okapi!",
+    "key of later": "later|Hoatzin^Cassowary`Kea{0}",
 }
+REPLACED = (SECRETS["literal key"], SECRETS["key of later"])
 PRIVATE = {
     "Cookie": "session=Capybara-cookie-5150",
     "X-Api-Key": "Marmoset-api-key-6160",
@@ -108,25 +110,26 @@ class CanaryTests(ProcessTestCase):
     A daemon, used in every way there is.
     """
 
-    timeout = 120
+    timeout = 60
 
     def configured(self, log_format: str) -> str:
         """
         A file with secrets in all the places where there may be one.
         """
-        for name in NAMES:
+        for name in (*NAMES, "later"):
             self.provider(name, echoes)
         self.provider("healthy", serves)
         # Of an authority that nobody trusts.
         self.provider("untrusted", serves, Authority.make().issue())
         urls = {
             **{name: self.providers[name].url for name in NAMES},
+            "later": self.providers["later"].url,
             "healthy": self.providers["healthy"].url,
             "untrusted": self.providers["untrusted"].url,
             "no-such-name": "http://nobody.invalid/v1",
             "refusing": "http://127.0.0.1:1/v1",
         }
-        keys = {"beta": "${EXPANDED}", "gamma": SECRETS["literal key"]}
+        keys = {"beta": "${EXPANDED}", "gamma": REPLACED[0], "later": REPLACED[0]}
         return self.written(
             providers=[
                 {
@@ -221,6 +224,18 @@ class CanaryTests(ProcessTestCase):
             answers.append(await self.request("POST", path, body, json_headers))
         return answers
 
+    async def after_a_reload(self, process: DaemonProcess, path: str) -> list[Answer]:
+        """
+        What comes of a key that took another's place.
+        """
+        file = Path(path)
+        before, after = map(json.dumps, REPLACED)
+        file.write_text(file.read_text().replace(before, after))
+        process.signal("HUP")
+        await process.logged(" again: ")
+        headers = self.headers(**{"X-Arbstr-Provider": "later"})
+        return [await self.post(model, headers) for model in ("json-500", "basic")]
+
     async def commands(self, path: str, environ: dict[str, str]) -> str:
         """
         What the command lines print.
@@ -257,8 +272,7 @@ class CanaryTests(ProcessTestCase):
         process = await self.serve("--config", path, environ=environ)
         answers = [*await self.echoed(), *await self.strangers(), *await self.ours()]
         printed = await self.commands(path, environ)
-        process.signal("HUP")
-        await process.logged("onfiguration")
+        answers += await self.after_a_reload(process, path)
         files = self.files(process)
         self.assertEqual(set(files), {"arbstr.db", "arbstr.db-shm", "arbstr.db-wal"})
         process.signal("TERM")
@@ -293,6 +307,8 @@ class CanaryTests(ProcessTestCase):
                 self.assertEqual(
                     request.headers["authorization"], f"Bearer {SECRETS[key]}"
                 )
+        last = self.providers["later"].requests[-1]
+        self.assertEqual(last.headers["authorization"], f"Bearer {REPLACED[1]}")
         statuses = {answer.status for answer in answers}
         self.assertLessEqual({200, 400, 401, 403, 404, 415, 422, 500, 502}, statuses)
         for told in (
