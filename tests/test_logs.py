@@ -16,7 +16,9 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+import arbstr.keyring as module
 from arbstr.config.model import LoggingSettings
+from arbstr.keyring import Keyring
 from arbstr.logs import (
     LogObserver,
     format_json,
@@ -266,6 +268,29 @@ class JsonTests(SynchronousTestCase):
         An event that says nothing is no line.
         """
         self.assertIsNone(format_json({"log_level": LogLevel.info}))
+
+
+class SecretTests(SynchronousTestCase):
+    """
+    No line holds a secret.
+    """
+
+    def setUp(self) -> None:
+        keyring = Keyring()
+        keyring.add(["no-usual-shape-4711"])
+        self.patch(module, "KEYRING", keyring)
+
+    def test_anywhere(self) -> None:
+        """
+        Be it in a message, in a traceback or in the row of a request.
+        """
+        text = "no-usual-shape-4711"
+        row = Row({"error_message": text, "attempts": [{"outcome": text}]})
+        told = event("{it!r}", it=text, row=row, log_failure=failure(text))
+        for format in (format_text, format_json):
+            line = format(told) or ""
+            self.assertIn("[redacted]", line)
+            self.assertNotIn("4711", line)
 
 
 class RequestContextTests(SynchronousTestCase):

@@ -24,6 +24,66 @@ from .providers import (
     http,
 )
 
+# Marked, and with everything that anybody might escape.
+SECRETS = {
+    "key from the environment": 'env"Quokka\\7/Wombat+3<Emu>&9=Dingo',
+    "expanded key": "Narwhal_4711.Beluga~Orca-0815",
+    "literal key": "sk-literal-Axolotl/8+Salamander==",
+    "token": "token'Pangolin%41#Aardvark;Okapi!",
+    "key of later": "later|Hoatzin^Cassowary`Kea{0}",
+}
+REPLACED = (SECRETS["literal key"], SECRETS["key of later"])
+PRIVATE = {
+    "Cookie": "session=Capybara-cookie-5150",
+    "X-Api-Key": "Marmoset-api-key-6160",
+    "X-Cashu": "cashuATamarin-money-7170",
+    "Proxy-Authorization": "Basic Galago-proxy-8180",
+    "OpenAI-Organization": "org-Potto-organization-9190",
+}
+ROUTES = (
+    "/",
+    "/dashboard",
+    "/v1/models",
+    "/v1/models/json-400",
+    "/v1/models/none",
+    "/v1/stats",
+    "/v1/stats?group_by=provider",
+    "/v1/requests?per_page=100",
+    "/v1/requests/none",
+    "/providers",
+    "/health",
+    "/healthz",
+    "/metrics",
+    "/none",
+)
+"""
+Whatever can be asked for without a body.
+"""
+
+# A bug of our own, with a secret in its message and in that of its cause; what
+# nobody waits for that fails; and what somebody prints.
+BUG = """
+import os
+from arbstr.routing.router import Router
+from twisted.internet.defer import fail
+
+plan = Router.plan
+
+def buggy(self, request):
+    if request.model == "bug":
+        secret = os.environ["SECRET"]
+        print("printed", secret)
+        fail(ValueError(f"unhandled: {secret}"))
+        try:
+            {}[secret]
+        except KeyError as error:
+            raise RuntimeError(f"bug with {secret!r}") from error
+    return plan(self, request)
+
+Router.plan = buggy
+"""
+
+
 # Of every secret no part that is as long as this may come out.
 PART = 8
 

@@ -15,72 +15,16 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from .harness import chat, coroutine, reactor
-from .leaks import ECHOES, echoes, found
+from .leaks import BUG, ECHOES, PRIVATE, REPLACED, ROUTES, SECRETS, echoes, found
 from .process import DaemonProcess, ProcessTestCase
 from .providers import serves
 from .test_tls import Authority
 from .wire import Answer
 
-# Marked, and with everything that anybody might escape.
-SECRETS = {
-    "key from the environment": 'env"Quokka\\7/Wombat+3<Emu>&9=Dingo',
-    "expanded key": "Narwhal_4711.Beluga~Orca-0815",
-    "literal key": "sk-literal-Axolotl/8+Salamander==",
-    "token": "token'Pangolin%41#Aardvark;Okapi!",
-    "key of later": "later|Hoatzin^Cassowary`Kea{0}",
-}
-REPLACED = (SECRETS["literal key"], SECRETS["key of later"])
-PRIVATE = {
-    "Cookie": "session=Capybara-cookie-5150",
-    "X-Api-Key": "Marmoset-api-key-6160",
-    "X-Cashu": "cashuATamarin-money-7170",
-    "Proxy-Authorization": "Basic Galago-proxy-8180",
-    "OpenAI-Organization": "org-Potto-organization-9190",
-}
 PROMPT = "Platypus-prompt-2120"
 
 KEYS = ("key from the environment", "expanded key", "literal key")
 NAMES = ("alpha", "beta", "gamma")
-
-ROUTES = (
-    "/",
-    "/dashboard",
-    "/v1/models",
-    "/v1/models/json-400",
-    "/v1/models/none",
-    "/v1/stats",
-    "/v1/stats?group_by=provider",
-    "/v1/requests?per_page=100",
-    "/v1/requests/none",
-    "/providers",
-    "/health",
-    "/healthz",
-    "/metrics",
-    "/none",
-)
-
-# A bug of our own, with a secret in its message and in that of its cause; what
-# nobody waits for that fails; and what somebody prints.
-BUG = """
-import os
-from arbstr.routing.router import Router
-from twisted.internet.defer import fail
-
-plan = Router.plan
-
-def buggy(self, request):
-    if request.model == "bug":
-        secret = os.environ["SECRET"]
-        print("printed", secret)
-        fail(ValueError(f"unhandled: {secret}"))
-        try:
-            {}[secret]
-        except KeyError as error:
-            raise RuntimeError(f"bug with {secret!r}") from error
-    return plan(self, request)
-
-Router.plan = buggy
-"""
 
 
 class SearchTests(SynchronousTestCase):
@@ -122,14 +66,14 @@ class CanaryTests(ProcessTestCase):
         # Of an authority that nobody trusts.
         self.provider("untrusted", serves, Authority.make().issue())
         urls = {
-            **{name: self.providers[name].url for name in NAMES},
-            "later": self.providers["later"].url,
-            "healthy": self.providers["healthy"].url,
-            "untrusted": self.providers["untrusted"].url,
+            **{name: provider.url for name, provider in self.providers.items()},
             "no-such-name": "http://nobody.invalid/v1",
             "refusing": "http://127.0.0.1:1/v1",
         }
-        keys = {"beta": "${EXPANDED}", "gamma": REPLACED[0], "later": REPLACED[0]}
+        keys = dict.fromkeys(urls, "${EXPANDED}")
+        keys["gamma"] = keys["later"] = REPLACED[0]
+        # That of alpha is found under the name that it has by convention.
+        keys["alpha"] = ""
         return self.written(
             providers=[
                 {
@@ -138,13 +82,7 @@ class CanaryTests(ProcessTestCase):
                     "tier": "local",
                     "timeouts": {"connect": 1, "first_byte": 2},
                     "models": ["fine", "bug"] if name == "healthy" else [*ECHOES],
-                    # The key of alpha is found under the name that it has by
-                    # convention.
-                    **(
-                        {}
-                        if name == "alpha"
-                        else {"api_key": keys.get(name, "${EXPANDED}")}
-                    ),
+                    "api_key": keys[name],
                 }
                 for name, url in urls.items()
             ],
