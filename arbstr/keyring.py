@@ -39,7 +39,9 @@ _LEVELS = 16
 # or its beginning.
 _Word = tuple[str, ...]
 
+# What goes on after it is part of it, or of a key that begins like it.
 _REST: _Word = ("[A-Za-z0-9_+/=*.~%-]*",)
+_MORE = "[A-Za-z0-9_-]*"
 
 
 @define
@@ -69,7 +71,7 @@ class Keyring:
             for secret in self._secrets
             if len(secret) > _HEAD
         ]
-        self._pattern = re.compile(_any_of(words, _LEVELS))
+        self._pattern = re.compile(f"(?:{_any_of(words, _LEVELS)}){_MORE}")
 
     def hide(self, text: str) -> str:
         """

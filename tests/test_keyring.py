@@ -117,6 +117,14 @@ class HidingTests(SynchronousTestCase):
             self.assertEqual(keyring.hide(SECRET[:length] + "..."), REDACTED)
         self.assertEqual(keyring.hide(SECRET[:11]), SECRET[:11])
 
+    def test_longer_keys(self) -> None:
+        """
+        Of a key that begins with another nothing is left either.
+        """
+        self.assertEqual(
+            knowing("sk-short-key").hide("sk-short-key-0123!"), "[redacted]!"
+        )
+
     def test_short_ones_stay(self) -> None:
         """
         What is shorter than eight characters would be found everywhere.

@@ -110,10 +110,8 @@ class Guard(Resource):
             None if token is None else _digest(token.get_secret_value().encode())
         )
         listening = (interface(each) for each in settings.listen)
-        self._allowed = {name_of(name) for name in settings.allowed_hosts}
-        self._hosts = self._allowed.union(
-            _LOCAL_NAMES, (canonical(name) for name in listening if name)
-        )
+        self._hosts = {*_LOCAL_NAMES, *(canonical(each) for each in listening if each)}
+        self._hosts |= {name_of(each) for each in settings.allowed_hosts}
 
     def close(self) -> None:
         """
@@ -197,7 +195,7 @@ class Guard(Resource):
         host = request.getHeader("Host")
         origins = request.requestHeaders.getRawHeaders(b"Origin", ())
         for origin in (each.decode("utf-8", "replace") for each in origins):
-            if not is_ours(origin, host, self._allowed):
+            if not is_ours(origin, host, self._hosts):
                 return not_permitted(
                     f"Requests from pages of origin '{origin}' are refused"
                 )

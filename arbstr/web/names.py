@@ -65,20 +65,20 @@ def name_of(text: str) -> str:
     return canonical(text) if found is None else found.name
 
 
-def is_ours(origin: str, host: str | None, allowed: Iterable[str]) -> bool:
+def is_ours(origin: str, host: str | None, names: Iterable[str]) -> bool:
     """
-    Is this the origin of a page of ours: one that came from where its request
-    goes, or from a name that the configuration allows?
+    Is this the origin of a page of ours: one from a name of ours, be it another
+    server's behind it, or from where its request goes?
 
     @param origin: the header.
     @param host: the Host header of the same request.
-    @param allowed: names.
+    @param names: ours.
     """
     match = _ORIGIN.fullmatch(origin.lower())
     page = None if match is None else Host.parse(match["rest"])
     if match is None or page is None:
         return False
-    if page.name in allowed:
+    if page.name in names:
         return True
     usual = _PORTS[match["scheme"]]
     ours = None if host is None else Host.parse(host)
