@@ -5,7 +5,7 @@ The secrets of a configuration, for the process to know them by heart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -44,7 +44,7 @@ def _held(value: object) -> Iterator[str]:
         case BaseModel():
             for _, each in value:
                 yield from _held(each)
-        case dict():
+        case Mapping():
             yield from _held(tuple(value.values()))
         case tuple():
             for each in value:

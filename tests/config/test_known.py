@@ -39,6 +39,10 @@ class HideSecretsOfTests(SynchronousTestCase):
     def test_token_of_the_server(self) -> None:
         self.assertEqual(self.shown(KEY, {}, server={"auth_token": KEY}), REDACTED)
 
+    def test_key_for_the_market(self) -> None:
+        tokenstats = {"keys": {"openrouter": KEY}}
+        self.assertEqual(self.shown(KEY, {}, tokenstats=tokenstats), REDACTED)
+
     def test_password_of_the_database(self) -> None:
         """
         As it stands in the URL, and as the database is told it.
