@@ -17,6 +17,7 @@ from twisted.web.iweb import IPolicyForHTTPS
 from twisted.web.server import Site
 
 from arbstr.circuit import CircuitBreakerRegistry, CoolDowns
+from arbstr.config.known import hide_secrets_of
 from arbstr.config.model import Config
 from arbstr.config.status import ConfigStatus
 from arbstr.dispatch import Dispatcher
@@ -94,6 +95,7 @@ def build(
         default those that the platform trusts.
     @param database: where rows go as well, and reports come from.
     """
+    hide_secrets_of(config)
     router = Router(config, affinity=Affinity(clock.seconds))
     circuits = CircuitBreakerRegistry(router.catalog.providers, config.circuit, clock)
     cooldowns = CoolDowns(clock)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
+from .keyring import hide, hide_bytes
+
 _MODELS_SHOWN = 20
 
 
@@ -41,16 +43,23 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, dict[str, str | None]]:
         """
-        The JSON object for the response's body or a stream's error event.
+        The JSON object for the response's body or a stream's error event, without
+        any secret.
         """
         return {
             "error": {
-                "message": self.message,
+                "message": hide(self.message),
                 "type": self.type,
-                "param": self.param,
-                "code": self.code,
+                "param": self.param and hide(self.param),
+                "code": self.code and hide(self.code),
             }
         }
+
+    def raw_body(self) -> bytes | None:
+        """
+        L{raw}, without any secret.
+        """
+        return None if self.raw is None else hide_bytes(self.raw)
 
 
 def bad_request(

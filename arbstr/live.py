@@ -7,6 +7,7 @@ from __future__ import annotations
 from attrs import define
 
 from arbstr.circuit import CircuitBreakerRegistry
+from arbstr.config.known import hide_secrets_of
 from arbstr.config.model import Config
 from arbstr.dispatch import Dispatcher
 from arbstr.ledger.writer import LogLedger
@@ -40,6 +41,7 @@ class Live:
 
         @param config: every provider in it has a URL.
         """
+        hide_secrets_of(config)
         self.router.use(config)
         self.circuits.configure(self.router.catalog.providers, config.circuit)
         self.dispatcher.configure(

@@ -1,6 +1,6 @@
 """
 The log: as text for people or as JSON for programs, one line an event, with
-the id of the request that it belongs to.
+the id of the request that it belongs to, and without any secret.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
@@ -24,6 +25,8 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from arbstr.config.model import LoggingSettings
+from arbstr.flood import Flood
+from arbstr.keyring import hide, hide_all
 from arbstr.redact import escape
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -44,26 +47,36 @@ def request_context(request_id: str) -> Iterator[None]:
 @implementer(ILogObserver)
 class LogObserver:
     """
-    The log, whose settings can change while it is written.
+    The log, whose settings can change while it is written.  A warning that comes
+    again and again is told once a second.
 
     @param out: where it is written to.
+    @param clock: measures the second.
     """
 
-    def __init__(self, settings: LoggingSettings, out: IO[Any]) -> None:
+    def __init__(
+        self, settings: LoggingSettings, out: IO[Any], clock: IReactorTime
+    ) -> None:
         self._out = out
-        self.configure(settings)
+        self._flood = Flood(make_observer(settings, out), clock)
 
     def configure(self, settings: LoggingSettings) -> None:
         """
         Write by other settings from now on.
         """
-        self._observe = make_observer(settings, self._out)
+        self._flood.observer = make_observer(settings, self._out)
 
     def __call__(self, event: LogEvent) -> None:
         """
         See L{ILogObserver.__call__}.
         """
-        self._observe(event)
+        self._flood(event)
+
+    def flush(self) -> None:
+        """
+        Write at once what is held back.
+        """
+        self._flood.flush()
 
 
 def make_observer(settings: LoggingSettings, out: IO[Any]) -> ILogObserver:
@@ -81,7 +94,7 @@ def format_text(event: LogEvent) -> str | None:
     """
     C{2026-11-22T10:00:00.123Z info dispatch [request id] message}.
     """
-    message = formatEvent(event)
+    message = hide(formatEvent(event))
     if not message and "log_failure" not in event:
         return None
     request_id = _id_of(event)
@@ -103,7 +116,7 @@ def format_json(event: LogEvent) -> str | None:
     C{message}, and C{request} for the row of a request, C{traceback} for a
     failure.
     """
-    message = formatEvent(event)
+    message = hide(formatEvent(event))
     if not message and "log_failure" not in event:
         return None
     line: dict[str, object] = {
@@ -114,7 +127,7 @@ def format_json(event: LogEvent) -> str | None:
         "message": message,
     }
     if "row" in event:
-        line["request"] = event["row"].as_json()
+        line["request"] = hide_all(event["row"].as_json())
     traceback = _traceback(event)
     if traceback:
         line["traceback"] = traceback
@@ -138,4 +151,4 @@ def _level(event: LogEvent) -> str:
 def _traceback(event: LogEvent) -> str:
     if "log_failure" not in event:
         return ""
-    return str(event["log_failure"].getTraceback()).rstrip("\n")
+    return hide(str(event["log_failure"].getTraceback()).rstrip("\n"))

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import re
 
-REDACTED = "[redacted]"
+from .keyring import REDACTED, hide
 
 _CUT = "…"
+
+# Characters beyond those looked at in which a secret may end that begins in them.
+_MARGIN = 8192
 
 # What may stand in a key, so that a cut in front of it does not leave a part.
 _KEY_CHARACTERS = (
@@ -74,17 +77,20 @@ _UNSAFE = re.compile(
 
 def redact(text: str, limit: int = 2048) -> str:
     """
-    Remove what looks like a key, and make the rest one line of bounded length.
+    Remove secrets and what looks like a key, and make the rest one line of
+    bounded length.
 
-    Taken for keys are: words that begin as keys of known kinds do, ecash tokens,
-    what follows C{Bearer}, C{api_key=} and the like, the user part of a URL,
-    and stretches of 32 characters or more that look random.  UUIDs and names of
-    models stay.
+    Besides the secrets that L{arbstr.keyring} knows, taken for keys are: words
+    that begin as keys of known kinds do, ecash tokens, what follows C{Bearer},
+    C{api_key=} and the like, the user part of a URL, and stretches of 32
+    characters or more that look random.  UUIDs and names of models stay.
 
     @param limit: bytes of the result in UTF-8, at least 3.
     """
-    shown = _unfinished_key_removed(text, 4 * limit)
-    shown_all = len(shown) == len(text)
+    known = hide(text[: 4 * limit + _MARGIN])
+    shown_all = len(known) <= 4 * limit and len(text) <= 4 * limit + _MARGIN
+    # The word in which it had to be cut goes, since it may be part of a key.
+    shown = known if shown_all else known[: 4 * limit].rstrip(_KEY_CHARACTERS)
     shown = _LABELLED.sub(_keep_label, shown)
     shown = _PREFIXED.sub(REDACTED, shown)
     shown = _LONG.sub(_hide_random, shown)
@@ -100,13 +106,6 @@ def escape(text: str) -> str:
     Make a text one line that can be encoded and that steers no terminal.
     """
     return _UNSAFE.sub(_escape, text)
-
-
-def _unfinished_key_removed(text: str, limit: int) -> str:
-    """
-    The beginning of a text, without the word in which it had to be cut.
-    """
-    return text if len(text) <= limit else text[:limit].rstrip(_KEY_CHARACTERS)
 
 
 def _keep_label(match: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from twisted.python import usage
 from twisted.python.logfile import LogFile
 
 from arbstr.config.builtin import builtin_config
+from arbstr.config.known import hide_secrets_of
 from arbstr.config.load import ConfigError, Loaded, default_path, load_config
 from arbstr.config.model import Config, LoggingSettings, ServerSettings
 
@@ -28,6 +29,8 @@ from .service import ArbstrService
 # SQLite's driver lets go of the interpreter with every row.  At Python's own 5
 # milliseconds until it is given back, a batch could take a busy daemon a second.
 _SWITCH_SECONDS = 0.0005
+
+_OWNER_ONLY = 0o600
 
 
 class Options(usage.Options):
@@ -58,6 +61,8 @@ def makeService(options: Options) -> IService:
         config = _listen_on(options["listen"], loaded.config)
     except ConfigError as error:
         sys.exit(str(error))
+    # Before anything is opened: what goes wrong then is told as well.
+    hide_secrets_of(config)
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -136,5 +141,17 @@ def _observer(
     path = twistd.get("logfile")
     if not path:
         path = "-" if twistd.get("nodaemon") else "twistd.log"
-    out: IO[Any] = sys.stdout if path == "-" else LogFile.fromFullPath(path)
-    return LogObserver(settings, out)
+    out: IO[Any] = sys.stdout if path == "-" else _log_file(path)
+    observer = LogObserver(settings, out, reactor)
+    # After everything that may still warn.
+    reactor.addSystemEventTrigger("after", "shutdown", observer.flush)
+    return observer
+
+
+def _log_file(path: str) -> IO[Any]:
+    """
+    A file for its owner only; one that is there keeps the mode that it has.
+    """
+    mode = None if os.path.exists(path) else _OWNER_ONLY
+    file: IO[Any] = LogFile.fromFullPath(path, defaultMode=mode)
+    return file

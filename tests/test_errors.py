@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import arbstr.keyring as module
 from arbstr import errors
 from arbstr.errors import ApiError
+from arbstr.keyring import Keyring
 
 #: What every error is told by: its status, type, code and param.
 TABLE = (
@@ -215,6 +217,26 @@ class HeaderTests(SynchronousTestCase):
         self.assertEqual(errors.over_limit("no", 2.5).retry_after, 2.5)
         self.assertEqual(errors.circuits_open("m", 12).retry_after, 12)
         self.assertEqual(errors.shutting_down().retry_after, 1)
+
+    def test_no_secret(self) -> None:
+        """
+        What the client is told holds none, wherever the error got it from.
+        """
+        keyring = Keyring()
+        keyring.add(["no-usual-shape-4711"])
+        self.patch(module, "KEYRING", keyring)
+        text = "no-usual-shape-4711!"
+        error = ApiError(text, param=text, code=text, raw=text.encode())
+        self.assertEqual(
+            error.body()["error"],
+            {
+                "message": "[redacted]!",
+                "type": "server_error",
+                "param": "[redacted]!",
+                "code": "[redacted]!",
+            },
+        )
+        self.assertEqual(error.raw_body(), b"[redacted]!")
 
     def test_not_shared(self) -> None:
         """

@@ -16,7 +16,8 @@ ROOT = Path(arbstr.__file__).parent
 
 # From the ground up.  A part may import what lies on a lower level, and itself.
 LEVELS = (
-    {"__init__", "errors", "redact", "clock", "quiet", "sending", "signals"},
+    {"__init__", "keyring", "clock", "flood", "quiet", "sending", "signals"},
+    {"errors", "redact"},
     {"config"},
     {"logs", "circuit", "routing", "ledger", "supervisor"},
     {"upstream", "remembering", "reload"},
@@ -29,7 +30,13 @@ LEVELS = (
     {"service", "commands"},
     {"tap", "cli"},
 )
-WITHOUT_TWISTED = ("routing", "upstream/sse.py", "upstream/stream.py", "redact.py")
+WITHOUT_TWISTED = (
+    "routing",
+    "upstream/sse.py",
+    "upstream/stream.py",
+    "keyring.py",
+    "redact.py",
+)
 WITH_REACTOR = ("tap.py", "cli.py")
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+import arbstr.keyring as module
 from arbstr.config.model import LoggingSettings
+from arbstr.keyring import Keyring
 from arbstr.logs import (
     LogObserver,
     format_json,
@@ -85,7 +88,8 @@ class LogObserverTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.out = StringIO()
-        self.observer = LogObserver(LoggingSettings(), self.out)
+        self.clock = Clock()
+        self.observer = LogObserver(LoggingSettings(), self.out, self.clock)
 
     def test_at_first(self) -> None:
         self.observer(event("told"))
@@ -100,6 +104,31 @@ class LogObserverTests(SynchronousTestCase):
         self.observer.configure(LoggingSettings(format="json"))
         self.observer(event("told"))
         self.assertEqual(json.loads(self.out.getvalue())["message"], "told")
+
+    def warn_often(self) -> None:
+        for number in range(5):
+            warning = {"log_level": LogLevel.warn, "provider": "alpha"}
+            self.observer(event("told {n}", n=number, **warning))
+
+    def test_flood(self) -> None:
+        """
+        Warnings are held back, and told in the format that holds by then.
+        """
+        self.warn_often()
+        self.observer.configure(LoggingSettings(format="json"))
+        self.clock.advance(1)
+        first, rest = self.out.getvalue().splitlines()
+        self.assertTrue(first.endswith(" warn dispatch told 0"), first)
+        self.assertEqual(json.loads(rest)["message"], "told 4 … (3 more like it)")
+
+    def test_flush(self) -> None:
+        """
+        At the end they are told at once.
+        """
+        self.warn_often()
+        self.observer.flush()
+        self.assertIn("told 4 … (3 more like it)", self.out.getvalue())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class TextTests(SynchronousTestCase):
@@ -239,6 +268,29 @@ class JsonTests(SynchronousTestCase):
         An event that says nothing is no line.
         """
         self.assertIsNone(format_json({"log_level": LogLevel.info}))
+
+
+class SecretTests(SynchronousTestCase):
+    """
+    No line holds a secret.
+    """
+
+    def setUp(self) -> None:
+        keyring = Keyring()
+        keyring.add(["no-usual-shape-4711"])
+        self.patch(module, "KEYRING", keyring)
+
+    def test_anywhere(self) -> None:
+        """
+        Be it in a message, in a traceback or in the row of a request.
+        """
+        text = "no-usual-shape-4711"
+        row = Row({"error_message": text, "attempts": [{"outcome": text}]})
+        told = event("{it!r}", it=text, row=row, log_failure=failure(text))
+        for format in (format_text, format_json):
+            line = format(told) or ""
+            self.assertIn("[redacted]", line)
+            self.assertNotIn("4711", line)
 
 
 class RequestContextTests(SynchronousTestCase):

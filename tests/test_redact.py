@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+import arbstr.keyring as module
+from arbstr.keyring import Keyring
 from arbstr.redact import redact
 
 HEX = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -153,6 +155,33 @@ class RemovalTests(SynchronousTestCase):
         """
         shown = redact(f"{before} {secret}", 24)
         self.assertNotIn(secret[:6], shown)
+
+
+class KnownTests(SynchronousTestCase):
+    """
+    L{redact} removes the secrets that the process knows.
+    """
+
+    def setUp(self) -> None:
+        keyring = Keyring()
+        keyring.add(["no!usual!shape!4711"])
+        self.patch(module, "KEYRING", keyring)
+
+    def test_known(self) -> None:
+        """
+        Though they look like nothing in particular.
+        """
+        self.assertEqual(redact("it is no!usual!shape!4711"), "it is [redacted]")
+
+    def test_cut_never_uncovers(self) -> None:
+        """
+        Wherever the text had to be cut.
+        """
+        for before in range(60, 110):
+            shown = redact("," * before + "no!usual!shape!4711" + "." * 9000, 24)
+            self.assertNotIn("no!", shown)
+            shown = redact("," * before + "no!usual!shape!4711" + "." * 9000, 100)
+            self.assertNotIn("usual", shown)
 
 
 class OneLineTests(SynchronousTestCase):

@@ -354,7 +354,7 @@ class LogObserverTests(SynchronousTestCase):
     """
 
     def test_given(self) -> None:
-        observer = LogObserver(LoggingSettings(), StringIO())
+        observer = LogObserver(LoggingSettings(), StringIO(), MemoryReactorClock())
         application = Application("arbstr")
         service = ArbstrService(builtin_config(), None, observer)
         service.setServiceParent(application)

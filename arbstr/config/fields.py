@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from .hosts import is_link_local
 from .listen import listen_description
 from .secrets import is_header_safe
 
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 #: A year: a timer that is further away overflows the reactor's poll.
 _MAX_SECONDS = 31_536_000
+
+# A name or an IPv4 address; an IPv6 address.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -87,19 +90,12 @@ def _check_url(value: str) -> str:
         raise ValueError("expected a base URL without query or fragment")
     if parts.path.rstrip("/").endswith("/chat/completions"):
         raise ValueError("expected the base URL, which ends before /chat/completions")
-    if _is_link_local(host):
+    if is_link_local(host):
         raise ValueError("expected an address that is not link-local")
+    if not _HOST.fullmatch(host):
+        # Whoever connects might read it in another way than we do here.
+        raise ValueError("expected a URL with a plain host name or address")
     return value.rstrip("/")
-
-
-def _is_link_local(host: str) -> bool:
-    """
-    Cloud machines answer there with credentials of their own.
-    """
-    try:
-        return ip_address(host).is_link_local
-    except ValueError:
-        return False
 
 
 def _check_database_url(value: str) -> str:

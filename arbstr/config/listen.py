@@ -8,7 +8,9 @@ import re
 from ipaddress import ip_address
 
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]+\]|[^:=\s]*):(?P<port>[0-9]+)")
-_COLON = re.compile(r"(?<!\\):")
+# As Twisted has it: a backslash takes the meaning of any character after it.
+_ARGUMENT = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PORT_FIRST = frozenset({"tcp", "tcp6", "ssl"})
 
 
@@ -25,7 +27,7 @@ def listen_description(value: str) -> str:
         kind = "tcp6" if ":" in host else "tcp"
         interface = host.replace(":", r"\:")
         return f"{kind}:{match['port']}:interface={interface}"
-    kind, *arguments = _COLON.split(value)
+    kind, *arguments = _arguments(value)
     if not kind.isidentifier() or not arguments or arguments[0].startswith("//"):
         raise ValueError(
             "expected HOST:PORT or a Twisted endpoint such as "
@@ -42,10 +44,10 @@ def interface(description: str) -> str:
     The address that an endpoint description binds to; empty if it names none.
     """
     # Of several, Twisted takes the last.
-    for argument in reversed(_COLON.split(description)[1:]):
+    for argument in reversed(_arguments(description)[1:]):
         key, _, value = argument.partition("=")
-        if key == "interface":
-            return value.replace(r"\:", ":")
+        if _ESCAPED.sub(r"\1", key) == "interface":
+            return _ESCAPED.sub(r"\1", value)
     return ""
 
 
@@ -55,6 +57,10 @@ def is_loopback(description: str) -> bool:
     told counts as reachable.
     """
     return description.startswith("unix:") or _is_loopback_host(interface(description))
+
+
+def _arguments(description: str) -> list[str]:
+    return _ARGUMENT.findall(description + ":")[:-1]
 
 
 def _check_port(port: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from arbstr.keyring import hide, hide_all
 from arbstr.redact import escape
 
 from .engines import reason
@@ -47,14 +48,14 @@ class Entry:
 
     def values(self) -> dict[str, object]:
         """
-        By column.  What no column can hold is brought to what one can: people
-        and providers choose some of these.
+        By column, without any secret.  What no column can hold is brought to
+        what one can: people and providers choose some of these.
         """
         values = {name: _plain(getattr(self.row, name)) for name in _COLUMNS}
         for name in _INDEXED_NAMES:
             if values[name] is not None:
                 values[name] = f"{values[name]}"[:_LONGEST_NAME]
-        values["attempts"] = [asdict(each) for each in self.row.attempts]
+        values["attempts"] = hide_all([asdict(each) for each in self.row.attempts])
         values["state"] = DONE if self.ended else IN_FLIGHT
         if not self.ended:
             values["latency_ms"] = None
@@ -127,7 +128,7 @@ def _plain(value: object) -> object:
         case int():
             return max(min(value, _MAX_INTEGER), -_MAX_INTEGER)
         case str():
-            return escape(value)
+            return escape(hide(value))
         case datetime():
             return (value - _EPOCH) // _MILLISECOND
         case Decimal():

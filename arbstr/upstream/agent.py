@@ -15,6 +15,7 @@ from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -27,6 +28,8 @@ from twisted.web.client import URI, BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
+
+from arbstr.config.hosts import is_link_local
 
 from .connection import Connection, NeverAnswered
 from .pool import Pool
@@ -137,7 +140,11 @@ class _ConnectionFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Connection:
         """
         See L{Factory.buildProtocol}.
+
+        @raise ConnectError: the name led to an address that no provider has.
         """
+        if is_link_local(getattr(addr, "host", "")):
+            raise ConnectError(string="the address is link-local")
         return Connection(self._pool, self._origin)
 
 

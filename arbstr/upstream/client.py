@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
@@ -17,7 +17,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from arbstr import __version__
-from arbstr.redact import REDACTED, redact
+from arbstr.keyring import hide
+from arbstr.redact import redact
 from arbstr.routing.plan import Candidate
 
 from . import strict
@@ -107,7 +108,7 @@ class ProviderClient:
             response=response,
         )
         if not 200 <= opened.head.status <= 299:
-            raise await self._refused(opened, candidate, budget)
+            raise await self._refused(opened, budget)
         return opened
 
     async def read(self, opened: Opened, budget: float) -> Reply:
@@ -149,9 +150,7 @@ class ProviderClient:
         await collector.finished
         return collector.body()
 
-    async def _refused(
-        self, opened: Opened, candidate: Candidate, budget: float
-    ) -> AttemptFailed:
+    async def _refused(self, opened: Opened, budget: float) -> AttemptFailed:
         """
         What a response other than 2xx amounts to.
         """
@@ -171,12 +170,9 @@ class ProviderClient:
         reply = Reply(opened.head, body, strict.parse(body))
         return AttemptFailed(
             "4xx" if 400 <= status <= 499 else "5xx",
-            _without_key(describe(status, reply), candidate),
+            describe(status, reply),
             status=status,
-            reply=evolve(
-                reply,
-                body=_without_key(body.decode("latin-1"), candidate).encode("latin-1"),
-            ),
+            reply=reply,
         )
 
 
@@ -192,6 +188,10 @@ def _request_headers(candidate: Candidate, call: Call) -> Headers:
 
 
 def _read_head(response: IResponse) -> Head:
+    """
+    What is passed on of the headers.  Some servers give requests back what they
+    came with, keys among it.
+    """
     get = response.headers.getRawHeaders
 
     def first(*names: bytes) -> str | None:
@@ -199,7 +199,7 @@ def _read_head(response: IResponse) -> Head:
             values = get(name)
             if values:
                 value: bytes = values[0]
-                return value.decode("utf-8", "replace")
+                return hide(value.decode("utf-8", "replace"))
         return None
 
     return Head(
@@ -210,14 +210,6 @@ def _read_head(response: IResponse) -> Head:
         request_id=first(*_REQUEST_IDS),
         cost_msats=first(COST_HEADER),
     )
-
-
-def _without_key(text: str, candidate: Candidate) -> str:
-    """
-    What a provider says goes to the client: not the key that it was sent.
-    """
-    key = candidate.provider.api_key
-    return text if key is None else text.replace(key.get_secret_value(), REDACTED)
 
 
 def _no_answer(_: object, seconds: float) -> None:

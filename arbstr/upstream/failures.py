@@ -163,5 +163,5 @@ def describe(status: int, reply: Reply | None) -> str:
         return f"HTTP {status}"
     found = read_error(reply.json).message
     if found is None:
-        found = reply.body[:4096].decode("utf-8", "replace")
+        found = reply.body.decode("utf-8", "replace")
     return f"HTTP {status}: {redact(found)}"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -28,6 +27,7 @@ from arbstr.exchange import Exchange
 from arbstr.ledger.writer import Ledger
 
 from .inflight import InFlight
+from .names import Host, canonical, is_foreign_fetch, is_ours, name_of
 from .respond import prepare_error, send
 from .site import ArbstrRequest
 
@@ -110,8 +110,8 @@ class Guard(Resource):
             None if token is None else _digest(token.get_secret_value().encode())
         )
         listening = (interface(each) for each in settings.listen)
-        self._hosts = {*_LOCAL_NAMES, *(name.lower() for name in listening if name)}
-        self._hosts |= {_host_of(name) for name in settings.allowed_hosts}
+        self._hosts = {*_LOCAL_NAMES, *(canonical(each) for each in listening if each)}
+        self._hosts |= {name_of(each) for each in settings.allowed_hosts}
 
     def close(self) -> None:
         """
@@ -173,11 +173,10 @@ class Guard(Resource):
 
     def _wrong_host(self, request: ArbstrRequest) -> ApiError | None:
         host = request.getHeader("Host")
-        if (
-            host is None
-            or _ANY_HOST in self._hosts
-            or _name_in(f"//{host}") in self._hosts
-        ):
+        if host is None or _ANY_HOST in self._hosts:
+            return None
+        named = Host.parse(host)
+        if named is not None and named.name in self._hosts:
             return None
         return not_permitted(
             f"Host '{host}' is not a name of this server; server.allowed_hosts says "
@@ -193,15 +192,18 @@ class Guard(Resource):
         return None
 
     def _foreign_origin(self, request: ArbstrRequest) -> ApiError | None:
-        origin = request.getHeader("Origin")
-        if origin is None:
-            return None
-        name = _name_in(origin)
-        # Any name may be ours: then this page's is if it came from us.
-        own = _name_in(f"//{request.getHeader('Host')}")
-        if name in self._hosts or (_ANY_HOST in self._hosts and name and name == own):
-            return None
-        return not_permitted(f"Requests from pages of origin '{origin}' are refused")
+        host = request.getHeader("Host")
+        origins = request.requestHeaders.getRawHeaders(b"Origin", ())
+        for origin in (each.decode("utf-8", "replace") for each in origins):
+            if not is_ours(origin, host, self._hosts):
+                return not_permitted(
+                    f"Requests from pages of origin '{origin}' are refused"
+                )
+        # Browsers leave the origin out where a page only wants an image, say.
+        site, mode = map(request.getHeader, ("Sec-Fetch-Site", "Sec-Fetch-Mode"))
+        if not origins and is_foreign_fetch(site, mode, request.method):
+            return not_permitted("Requests from pages of other sites are refused")
+        return None
 
     def _unauthenticated(self, request: ArbstrRequest) -> ApiError | None:
         if self._token is None:
@@ -223,23 +225,6 @@ class Guard(Resource):
         if wait:
             return over_limit("Too many requests a second", wait)
         return None
-
-
-def _name_in(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
-
-
-def _host_of(name: str) -> str:
-    """
-    A host's name without the port that it may have been written with.
-    """
-    bare = name.strip("[]")
-    if ":" in bare and "]:" not in name and bare.count(":") > 1:
-        return bare.lower()
-    return urlsplit(f"//{name}").hostname or name.lower()
 
 
 def _digest(token: bytes) -> bytes:

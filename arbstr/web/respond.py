@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from twisted.web.http import RESPONSES, Request
 
 from arbstr.errors import ApiError
+from arbstr.keyring import hide_all
 
 JSON_TYPE = "application/json"
 
@@ -48,7 +49,7 @@ def prepare_error(
     """
     Make an error ready to be answered with.
     """
-    body = dump(error.body()) if error.raw is None else error.raw
+    body = error.raw_body() or dump(error.body())
     told = {**(headers or {}), **headers_of(error)}
     return prepare(request, error.status, body, headers=told)
 
@@ -83,9 +84,9 @@ def raw_error(error: ApiError, request_id: str) -> bytes:
 
 def headers_of(error: ApiError) -> dict[str, str]:
     """
-    The headers that go with an error.
+    The headers that go with an error, without any secret.
     """
-    headers = dict(error.headers)
+    headers: dict[str, str] = hide_all(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return headers

@@ -91,7 +91,21 @@ class LoopbackTests(SynchronousTestCase):
             "tcp:8080:interface=0.0.0.0",
             "tcp:8080:interface=example.org",
             r"tcp6:8080:interface=\:\:",
+            "tcp:8080:interface=0",
+            "tcp:8080:interface=localhost.evil",
+            "tcp:8080:interface=127.0.0.1.evil",
+            r"tcp6:8080:interface=\:\:ffff\:0.0.0.0",
+            "tcp:8080:127.0.0.1",
             "tcp:8080:interface=127.0.0.1:interface=0.0.0.0",
+            r"tcp:8080:interface=127.0.0.1:interf\ace=0.0.0.0",
+            r"ssl:8080:interface=127.0.0.1:privateKey=x\\:interface=0.0.0.0",
+            "UNIX:/run/arbstr.sock",
             "systemd:domain=INET:index=0",
         ):
             self.assertFalse(is_loopback(description), description)
+
+    def test_escaped(self) -> None:
+        """
+        Backslashes are taken away as Twisted does it.
+        """
+        self.assertTrue(is_loopback(r"tcp:80:inter\face=\127.0.0\.1"))

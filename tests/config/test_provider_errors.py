@@ -132,9 +132,34 @@ class ProviderTests(ConfigTestCase):
         """
         Cloud machines tell their own credentials there.
         """
-        for url in ("http://169.254.169.254/v1", "http://[fe80::1]/v1"):
+        for url in (
+            "http://169.254.169.254/v1",
+            "http://[fe80::1]/v1",
+            "http://[fe80::1%25eth0]/v1",
+            "http://2852039166/v1",
+            "http://0xA9FEA9FE:80/v1",
+            "http://[::ffff:169.254.169.254]/v1",
+            "http://169.254.169.254./v1",
+            "http://%31%36%39.254.169.254/v1",
+            "http://metadata.google.internal/v1",
+        ):
             self.assert_wrong_url(
                 url, f"expected an address that is not link-local, found '{url}'"
+            )
+
+    def test_url_that_can_be_read_in_two_ways(self) -> None:
+        """
+        What is no host everywhere is none here.
+        """
+        for url in (
+            "http://alpha%2eexample/v1",
+            "http://alpha.example\\.evil/v1",
+            "http://alpha.example,evil/v1",
+            "http://[fd00::1%25eth0]/v1",
+        ):
+            self.assert_wrong_url(
+                f"'{url}'",
+                f"expected a URL with a plain host name or address, found {url!r}",
             )
 
     def test_key_that_is_no_header(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from arbstr.circuit.breaker import CircuitState
+from arbstr.upstream import agent
 
 from .harness import DaemonTestCase, chat, coroutine
 from .providers import (
@@ -62,6 +63,19 @@ class ProviderTests(DaemonTestCase):
         self.assertEqual(answer.status, 422)
         self.assertNotIn(b"canary", answer.body)
         self.assertNotIn("canary", str(self.ledger.rows))
+
+    @coroutine
+    async def test_name_that_leads_to_a_link_local_address(self) -> None:
+        """
+        A name is as good as its addresses: nothing is sent to such a one.
+        """
+        self.patch(agent, "is_link_local", "127.0.0.1".__eq__)
+        url = self.provider("alpha").url.replace("127.0.0.1", "localhost")
+        self.start({"alpha": {"url": url}})
+        answer = await self.ask()
+        self.assertEqual(answer.status, 502)
+        self.assertIn("the address is link-local", answer.error()["message"])
+        self.assertEqual(self.providers["alpha"].requests, [])
 
     @coroutine
     async def test_retry_after_of_a_final_failure(self) -> None:

@@ -177,4 +177,4 @@ class OpenAITests(ProcessTestCase):
         process.signal("TERM")
         await process.exited()
         self.assertEqual(process.log.count(" 502 model=gpt-4o "), 1)
-        self.assertEqual(process.log.count("broken failed (5xx)"), 3)
+        self.assertEqual(process.log.count("broken:5xx"), 3)

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+import arbstr.keyring as module
+from arbstr.keyring import Keyring
 from arbstr.ledger.rows import Entry, write_all
 from arbstr.ledger.tables import requests
 from tests.integration.harness import coroutine
@@ -49,6 +51,17 @@ class ValuesTests(SynchronousTestCase):
             self.value("attempts"),
             [{**attempt, "outcome": "ok", "first_byte_ms": None}],
         )
+
+    def test_no_secret(self) -> None:
+        """
+        Whatever others may choose holds none.
+        """
+        keyring = Keyring()
+        keyring.add(["no-usual-shape-4711"])
+        self.patch(module, "KEYRING", keyring)
+        for name in ("error_message", "model", "upstream_request_id"):
+            shown = self.value(name, **{name: "no-usual-shape-4711!"})
+            self.assertEqual(shown, "[redacted]!")
 
     def test_sats(self) -> None:
         """

@@ -95,7 +95,44 @@ class HostTests(GuardTestCase):
         """
         What cannot be understood is not ours.
         """
-        self.assert_foreign("", "[", "[::1", ":8080", "localhost@evil.example")
+        self.assert_foreign(
+            "",
+            "[",
+            "[::1",
+            ":8080",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "user:pass@localhost",
+            "localhost/evil.example",
+            "localhost?evil.example",
+            "localhost#evil.example",
+            "localhost\\evil.example",
+            "localhost,evil.example",
+            "localhost evil.example",
+            "localhost:http",
+            "localhost:8080:8080",
+            "local%68ost",
+            "localhost..",
+            "::1",
+        )
+
+    def test_other_spellings(self) -> None:
+        """
+        A dot at the end of a name and zeros in an address change nothing.
+        """
+        self.configure(allowed_hosts=["box.lan.", "FD00:0::1"])
+        self.assert_ours("localhost.:8080", "BOX.lan", "box.lan.", "[0:0:0:0:0:0:0:1]")
+        self.assert_ours("[fd00::1]", "[FD00:0:0::0001]:80")
+
+    def test_whole_url_as_target(self) -> None:
+        """
+        A request to a proxy for somebody else is none for us, whoever is named
+        as host: what it names is nothing here.
+        """
+        self.configure(auth_token=TOKEN)
+        for path in ("http://evil.example/healthz", "http://localhost/healthz"):
+            incoming = self.send(path=path, Host="localhost")
+            self.assert_refused(incoming, 401, "authentication_error")
 
     def test_no_host(self) -> None:
         """
@@ -181,6 +218,74 @@ class OriginTests(GuardTestCase):
         What cannot be understood is foreign.
         """
         self.assert_foreign("http://[")
+        self.assert_foreign("")
+        self.assert_foreign("localhost:8080")
+        self.assert_foreign("http://evil.example@localhost:8080")
+        self.assert_foreign("http://localhost:8080/")
+        self.assert_foreign("file://localhost:8080")
+        self.assert_foreign("chrome-extension://localhost:8080")
+
+    def test_other_port(self) -> None:
+        """
+        What is developed on this machine has its pages on a port of its own.
+        """
+        for origin in ("http://localhost:3000", "http://127.0.0.1"):
+            self.assert_passes(self.send(Host="localhost:8080", Origin=origin))
+
+    def test_allowed_host(self) -> None:
+        """
+        Names of ours that the configuration knows, though a server before us
+        calls us by another.
+        """
+        self.configure(allowed_hosts=["box.lan"])
+        self.assert_passes(self.send(Host="localhost:8080", Origin="https://Box.lan"))
+        self.assert_foreign("https://evil.box.lan")
+
+    def test_any_host(self) -> None:
+        """
+        Where every name may be ours, a page is if it came from that.
+        """
+        self.configure(allowed_hosts=["*"])
+        self.assert_passes(self.send(Host="a.example", Origin="http://a.example"))
+        self.assert_passes(self.send(Host="a.example:80", Origin="http://a.example"))
+        self.assert_passes(self.send(Host="a.example", Origin="https://a.example"))
+        self.assert_foreign("http://a.example")
+        incoming = self.send(Host="a.example:8080", Origin="http://a.example:3000")
+        self.assert_refused(incoming, 403, "permission_error")
+
+    def test_several(self) -> None:
+        """
+        One that is foreign is enough.
+        """
+        incoming = Incoming.make(self.guard, {"Host": "localhost:8080"})
+        for origin in ("https://evil.example", "http://localhost:8080"):
+            incoming.request.requestHeaders.addRawHeader("Origin", origin)
+        incoming.receive("GET", "/providers")
+        self.assert_refused(incoming, 403, "permission_error")
+
+    def test_fetched_by_a_foreign_page(self) -> None:
+        """
+        Though it does not say which, as for images.
+        """
+        for site in ("cross-site", "same-site", "Cross-Site"):
+            for mode in ("no-cors", "cors", ""):
+                incoming = self.send(Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)
+                self.assert_refused(incoming, 403, "permission_error")
+
+    def test_followed_from_a_foreign_page(self) -> None:
+        """
+        A link to us can be followed, but nothing can be sent along.
+        """
+        foreign = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+        self.assert_passes(self.send(**foreign))
+        self.assert_refused(self.post(**foreign), 403, "permission_error")
+
+    def test_fetched_by_our_page(self) -> None:
+        """
+        And by people who enter an address.
+        """
+        for site in ("same-origin", "none"):
+            self.assert_passes(self.send(Sec_Fetch_Site=site, Sec_Fetch_Mode="cors"))
 
     def test_no_cors(self) -> None:
         """

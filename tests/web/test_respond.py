@@ -8,7 +8,9 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import arbstr.keyring as module
 from arbstr.errors import ApiError, over_limit
+from arbstr.keyring import Keyring
 from arbstr.web.respond import (
     dump,
     hang_up,
@@ -127,3 +129,14 @@ class RespondTests(SynchronousTestCase):
         hang_up(self.request)
         self.assertTrue(self.incoming.transport.disconnecting)
         self.assertFalse(self.request.finished)
+
+    def test_no_secret_in_headers(self) -> None:
+        """
+        What a provider said of a failure may go on in a header.
+        """
+        keyring = Keyring()
+        keyring.add(["no-usual-shape-4711"])
+        self.patch(module, "KEYRING", keyring)
+        headers = {"Retry-After": "no-usual-shape-4711"}
+        self.answer_error(ApiError("no", headers=headers))
+        self.assertEqual(self.incoming.header("Retry-After"), "[redacted]")
