@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -94,7 +95,7 @@ def format_text(event: LogEvent) -> str | None:
     """
     C{2026-11-22T10:00:00.123Z info dispatch [request id] message}.
     """
-    message = hide(formatEvent(event))
+    message = hide(_message(event))
     if not message and "log_failure" not in event:
         return None
     request_id = _id_of(event)
@@ -116,7 +117,7 @@ def format_json(event: LogEvent) -> str | None:
     C{message}, and C{request} for the row of a request, C{traceback} for a
     failure.
     """
-    message = hide(formatEvent(event))
+    message = hide(_message(event))
     if not message and "log_failure" not in event:
         return None
     line: dict[str, object] = {
@@ -134,13 +135,24 @@ def format_json(event: LogEvent) -> str | None:
     return json.dumps(line, default=str) + "\n"
 
 
+def _message(event: LogEvent) -> str:
+    # Of all lines the most are those of requests: they are told the short way.
+    summary = event.get("summary")
+    return str(summary()) if callable(summary) else formatEvent(event)
+
+
 def _id_of(event: LogEvent) -> str | None:
     return event.get("request_id") or _request_id.get()
 
 
 def _timestamp(event: LogEvent) -> str:
-    when = datetime.fromtimestamp(event.get("log_time", 0), UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    second, part = divmod(event.get("log_time", 0), 1)
+    return f"{_second(second)}.{int(part * 1000):03}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _level(event: LogEvent) -> str:

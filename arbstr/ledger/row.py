@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import asdict, frozen
+from attrs import asdict, fields, frozen
 
 
 @frozen
@@ -109,6 +109,17 @@ class RequestLog:
             told.append(f"error={self.error_message!r}")
         return " ".join(told)
 
+    def as_mapping(self) -> dict[str, object]:
+        """
+        The row and its attempts by the names of their fields.
+        """
+        row: dict[str, object] = {name: getattr(self, name) for name in _FIELDS}
+        row["attempts"] = [
+            {name: getattr(each, name) for name in _ATTEMPT_FIELDS}
+            for each in self.attempts
+        ]
+        return row
+
     def as_json(self) -> dict[str, object]:
         """
         The row as JSON has it: sats as numbers, the time in RFC 3339.
@@ -120,3 +131,8 @@ class RequestLog:
             return value.isoformat() if isinstance(value, datetime) else value
 
         return asdict(self, value_serializer=plain)
+
+
+# Looked up once: there is a row for every request.
+_FIELDS = tuple(each.name for each in fields(RequestLog))
+_ATTEMPT_FIELDS = tuple(each.name for each in fields(AttemptRow))

@@ -5,16 +5,18 @@ From what is remembered of a request to its row in the database.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
-from attrs import asdict, fields, frozen
-from sqlalchemy import Connection, delete, select
+from attrs import fields, frozen
+from sqlalchemy import Connection, Executable, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
-from arbstr.keyring import hide, hide_all
+from arbstr.keyring import hide
 from arbstr.redact import escape
 
 from .engines import reason
@@ -35,6 +37,58 @@ _LONGEST_NAME = 256
 _COLUMNS = tuple(field.name for field in fields(RequestLog))
 
 
+def _whole(value: int) -> int:
+    return max(min(value, _MAX_INTEGER), -_MAX_INTEGER)
+
+
+def _text(value: str) -> str:
+    return escape(hide(value))
+
+
+def _name(value: str) -> str:
+    return _text(value)[:_LONGEST_NAME]
+
+
+def _sats(value: Decimal) -> float | None:
+    return float(value) if abs(value) <= _MAX_SATS else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _moment(value: datetime) -> int:
+    return (value - _EPOCH) // _MILLISECOND
+
+
+def _attempts(value: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [
+        {
+            name: _text(each) if isinstance(each, str) else each
+            for name, each in attempt.items()
+        }
+        for attempt in value
+    ]
+
+
+# How a column's values are brought to what it can hold, by what they are.  Of
+# those that are not here arbstr itself makes the values.
+_CONVERTERS: dict[str, Callable[[Any], object]] = {
+    "int": _whole,
+    "int | None": _whole,
+    "float | None": _finite,
+    "str | None": _text,
+    "Decimal | None": _sats,
+    "datetime": _moment,
+    "tuple[AttemptRow, ...]": _attempts,
+}
+_CONVERSIONS = [
+    (each.name, _CONVERTERS[str(each.type)])
+    for each in fields(RequestLog)
+    if str(each.type) in _CONVERTERS and each.name not in _INDEXED_NAMES
+] + [(name, _name) for name in _INDEXED_NAMES]
+
+
 @frozen
 class Entry:
     """
@@ -51,11 +105,11 @@ class Entry:
         By column, without any secret.  What no column can hold is brought to
         what one can: people and providers choose some of these.
         """
-        values = {name: _plain(getattr(self.row, name)) for name in _COLUMNS}
-        for name in _INDEXED_NAMES:
-            if values[name] is not None:
-                values[name] = f"{values[name]}"[:_LONGEST_NAME]
-        values["attempts"] = hide_all([asdict(each) for each in self.row.attempts])
+        values = self.row.as_mapping()
+        for name, convert in _CONVERSIONS:
+            value = values[name]
+            if value is not None:
+                values[name] = convert(value)
         values["state"] = DONE if self.ended else IN_FLIGHT
         if not self.ended:
             values["latency_ms"] = None
@@ -66,13 +120,19 @@ def write_all(connection: Connection, entries: Iterable[Entry]) -> None:
     """
     Add rows, or complete those that are there.
     """
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+    statement = _upsert(connection.dialect.name)
+    connection.execute(statement, [entry.values() for entry in entries])
+
+
+@cache
+def _upsert(dialect: str) -> Executable:
+    insert = (sqlite if dialect == "sqlite" else postgresql).insert
     statement = insert(requests)
-    statement = statement.on_conflict_do_update(
+    upsert: Executable = statement.on_conflict_do_update(
         index_elements=["request_id"],
         set_={name: statement.excluded[name] for name in (*_COLUMNS, "state")},
     )
-    connection.execute(statement, [entry.values() for entry in entries])
+    return upsert
 
 
 def write_each(connection: Connection, entries: Iterable[Entry]) -> dict[str, str]:
@@ -119,20 +179,3 @@ def delete_some(connection: Connection, before_ms: int, limit: int) -> int:
     return connection.execute(
         delete(requests).where(requests.c.id.in_(oldest))
     ).rowcount
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bool():
-            return value
-        case int():
-            return max(min(value, _MAX_INTEGER), -_MAX_INTEGER)
-        case str():
-            return escape(hide(value))
-        case datetime():
-            return (value - _EPOCH) // _MILLISECOND
-        case Decimal():
-            return float(value) if abs(value) <= _MAX_SATS else None
-        case float():
-            return value if math.isfinite(value) else None
-    return value

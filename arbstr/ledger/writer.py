@@ -82,8 +82,8 @@ class LogLedger:
         """
         if self.enabled:
             self._log.info(
-                "{summary}",
-                summary=row.summary(),
+                "{summary()}",
+                summary=row.summary,
                 row=row,
                 request_id=row.request_id,
             )

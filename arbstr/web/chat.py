@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from attrs import asdict, frozen
+from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -88,7 +88,7 @@ class Chat:
         """
         row = exchange.row(failure)
         self.ledger.record(row)
-        seen = read_row(asdict(row))
+        seen = read_row(row.as_mapping())
         if seen is not None:
             self.router.learned.observe(seen)
         plan, served, usage = exchange.plan, exchange.candidate, exchange.usage

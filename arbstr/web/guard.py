@@ -165,8 +165,10 @@ class Guard(Resource):
     def _refusal(self, request: ArbstrRequest) -> ApiError | None:
         if request.path == b"/healthz" and request.method in (b"GET", b"HEAD"):
             return shutting_down() if self._closed else self._wrong_host(request)
+        if self._closed:
+            return shutting_down()
         return (
-            self.admit(request)
+            (None if request.admitted else self.admit(request))
             or self._unreadable_path(request)
             or (self._unfit_post(request) if request.method == b"POST" else None)
         )

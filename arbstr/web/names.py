@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 from attrs import frozen
@@ -35,6 +36,7 @@ class Host:
     port: int | None
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def parse(cls, text: str) -> Host | None:
         """
         Read C{HOST} or C{HOST:PORT}; C{None} for anything else.

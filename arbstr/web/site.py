@@ -46,11 +46,13 @@ class ArbstrRequest(Request):
     One request.
 
     @ivar request_id: the UUID that every answer to it carries.
+    @ivar admitted: the gate has let it in by its headers.
     """
 
     gate: Gate
     max_body_bytes: int
     content: BytesIO
+    admitted = False
     _refused = False
     _closing: IDelayedCall | None = None
 
@@ -86,6 +88,7 @@ class ArbstrRequest(Request):
             error = body_too_large(self.max_body_bytes)
         if error is not None:
             self._refuse(error)
+        self.admitted = error is None
 
     def handleContentChunk(self, data: bytes) -> None:
         """

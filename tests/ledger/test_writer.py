@@ -4,7 +4,7 @@ Tests for L{arbstr.ledger.writer}.
 
 from __future__ import annotations
 
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.ledger.writer import LogLedger
@@ -28,7 +28,7 @@ class LogLedgerTests(SynchronousTestCase):
             ledger.record(REFUSED)
         self.assertEqual([event["request_id"] for event in events], ["r2", "r1"])
         self.assertEqual(events[0]["log_level"], LogLevel.info)
-        self.assertEqual(events[0]["summary"], SERVED.summary())
+        self.assertEqual(formatEvent(events[0]), SERVED.summary())
         self.assertEqual(events[0]["row"], SERVED)
 
     def test_disabled(self) -> None:
