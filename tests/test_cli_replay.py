@@ -116,6 +116,16 @@ class OutputTests(ReplayTestCase):
             ],
         )
 
+    def test_exact(self) -> None:
+        """
+        Large sums are told to the last digit.
+        """
+        for cost in ("8999999999.123456789", "0.000000001", "8999999999"):
+            self.add(cost_sats=Decimal(cost))
+        # A number in the database has no more than 17 digits.
+        stored = Decimal(repr(8999999999.123456789)) + Decimal("0.000000001")
+        self.assertIn(f"  {stored + 8999999999}  ", self.replay().out)
+
     def test_json(self) -> None:
         """
         Programs get all of it.

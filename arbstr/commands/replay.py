@@ -76,7 +76,10 @@ def run(options: argparse.Namespace, config: Config) -> int:
     except DatabaseError as error:
         raise CommandError(f"{error}") from None
     answer = _as_json(replay, filters, books.name)
-    print(json.dumps(answer, indent=2) if options.json else _as_text(answer))
+    if options.json:
+        print(json.dumps(answer, indent=2, default=float))
+    else:
+        print(_as_text(answer))
     return 0
 
 
@@ -100,7 +103,7 @@ def _database() -> str:
 
 def _as_json(replay: Replay, filters: Filters, database: str) -> dict[str, object]:
     """
-    All that came of it; sats are numbers.
+    All that came of it; sats are exact.
     """
     policies = {each or _NO_POLICY: found for each, found in replay.policies.items()}
     return {
@@ -128,13 +131,13 @@ def _compared(comparison: Comparison) -> dict[str, object]:
     return {
         "was": _tally(comparison.was),
         "would_be": _tally(comparison.would_be),
-        "saved_sats": float(comparison.saved),
+        "saved_sats": comparison.saved,
         "moved": comparison.moved,
     }
 
 
 def _tally(tally: Tally) -> dict[str, object]:
-    return {"requests": tally.requests, "cost_sats": float(tally.sats)}
+    return {"requests": tally.requests, "cost_sats": tally.sats}
 
 
 def _as_text(answer: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ Tables for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 NOTHING = "-"
 
@@ -25,13 +26,13 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def cell(value: object) -> str:
     """
-    A JSON value for people.
+    A JSON value, or an exact number, for people.
     """
     if value is None:
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         # Nine decimals are kept, and none of them is dropped here.
         return f"{value:.9f}".rstrip("0").rstrip(".")
     return str(value)

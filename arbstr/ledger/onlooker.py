@@ -60,8 +60,12 @@ class Onlooker:
         parsed = address.parse(url)
         self.name = address.shown(parsed)
         self._engine = _engine(parsed, self.name)
-        with self._connect() as connection:
-            migrations.refuse_other(connection, self.name)
+        try:
+            with self._connect() as connection:
+                migrations.refuse_other(connection, self.name)
+        except DatabaseError:
+            self.close()
+            raise
 
     def finished(self, since: int, until: int) -> Iterator[dict[str, Any]]:
         """
