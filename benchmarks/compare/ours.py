@@ -1,0 +1,163 @@
+"""
+arbstr as a user would run it, from here or from another commit.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+from attrs import define
+
+from .proxy import TOKEN, Command, Unavailable
+
+_ROOT = Path(__file__).parents[2]
+
+# More than any scenario asks at once: what is measured is how requests are
+# served, not how they are refused.
+_AT_ONCE = 1024
+
+
+@define
+class Arbstr:
+    """
+    What is checked out here, in the environment that runs the benchmark.
+    """
+
+    name: str = "arbstr"
+    _twistd: str = str(Path(sys.executable).with_name("twistd"))
+
+    def install(self) -> str:
+        """
+        See L{Proxy.install}.
+        """
+        if not Path(self._twistd).exists():
+            raise Unavailable(f"expected arbstr's environment, found no {self._twistd}")
+        return _git("describe", "--always", "--dirty", "--abbrev=12").decode().strip()
+
+    def headers(self, provider: int) -> Sequence[str]:
+        """
+        See L{Proxy.headers}.
+        """
+        return [f"Authorization: Bearer {TOKEN}"]
+
+    def command(self, directory: Path, port: int, provider: int) -> Command:
+        """
+        See L{Proxy.command}.
+        """
+        config = configured(directory, port, provider)
+        return Command(
+            [
+                self._twistd,
+                "--nodaemon",
+                "--pidfile=",
+                f"--logfile={directory / 'arbstr.log'}",
+                "arbstr",
+                "--config",
+                str(config),
+            ]
+        )
+
+
+@define
+class Committed(Arbstr):
+    """
+    A commit, in an environment of its own with the same versions of what it
+    needs as are installed here.
+
+    @ivar revision: anything that git takes for one.
+    """
+
+    cache: Path = Path()
+    revision: str = "HEAD"
+
+    def install(self) -> str:
+        """
+        See L{Proxy.install}.
+        """
+        commit = _git("rev-parse", "--verify", f"{self.revision}^{{commit}}")
+        version = commit.decode()[:12]
+        directory = self.cache / "commits" / version
+        environment = directory / "environment"
+        self._twistd = str(environment / "bin/twistd")
+        if not (directory / "installed").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            _unpack(commit.decode().strip(), directory / "source")
+            _install(directory, environment)
+            (directory / "installed").touch()
+        return version
+
+
+def configured(directory: Path, port: int, provider: int) -> Path:
+    """
+    Write a configuration of the one provider, with everything on.
+
+    @return: the file.
+    """
+    settings = {
+        "server": {
+            "listen": f"127.0.0.1:{port}",
+            "auth_token": TOKEN,
+            "max_in_flight": _AT_ONCE,
+        },
+        "database": {"url": f"sqlite:///{directory / 'arbstr.db'}"},
+        "providers": [
+            {
+                "name": "provider",
+                "url": f"http://127.0.0.1:{provider}/v1",
+                "api_key": "sk-provider-0123456789",
+                "models": ["gpt-4o", "gpt-4o-mini"],
+                "input_rate": 2500,
+                "output_rate": 10000,
+                "max_in_flight": _AT_ONCE,
+            }
+        ],
+        "policies": {
+            "rules": [{"name": "code", "keywords": ["code", "function", "implement"]}]
+        },
+        "streaming": {"failover": True},
+        "logging": {"level": "info", "log_requests": True},
+    }
+    path = directory / "arbstr.json"
+    path.touch(0o600)
+    path.write_text(json.dumps(settings, indent=2), "utf-8")
+    return path
+
+
+def _unpack(commit: str, directory: Path) -> None:
+    directory.mkdir(parents=True)
+    with tarfile.open(fileobj=BytesIO(_git("archive", commit))) as archive:
+        archive.extractall(directory, filter="data")
+
+
+def _install(directory: Path, environment: Path) -> None:
+    pip = [sys.executable, "-m", "pip"]
+    installed = _run(*pip, "freeze", "--exclude-editable", "--exclude", "arbstr")
+    versions = directory / "constraints.txt"
+    versions.write_bytes(installed)
+    _run(sys.executable, "-m", "venv", str(environment))
+    _run(
+        str(environment / "bin/pip"),
+        "install",
+        "--quiet",
+        "--constraint",
+        str(versions),
+        str(directory / "source"),
+    )
+
+
+def _git(*arguments: str) -> bytes:
+    return _run("git", "-C", str(_ROOT), *arguments)
+
+
+def _run(*command: str) -> bytes:
+    run = subprocess.run(command, capture_output=True)
+    if run.returncode:
+        raise Unavailable(f"{' '.join(command)}: {run.stderr.decode().strip()}")
+    return run.stdout

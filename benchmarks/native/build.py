@@ -1,0 +1,69 @@
+"""
+Compile what has to be too fast to be what is measured.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from attrs import frozen
+
+_SOURCES = Path(__file__).parent
+_OPTIONS = ("-O2", "-Wall", "-Wextra", "-Werror")
+
+
+class BuildError(Exception):
+    """
+    The tools cannot be compiled here; says why.
+    """
+
+
+@frozen
+class Tools:
+    """
+    The compiled programs.
+
+    @ivar load: see C{load.c}.
+    @ivar provider: see C{provider.c}.
+    @ivar compiler: its version.
+    """
+
+    load: Path
+    provider: Path
+    compiler: str
+
+
+def build(directory: Path) -> Tools:
+    """
+    Compile both programs, unless they are there and newer than their source.
+
+    @param directory: where they go; made if need be.
+    @raise BuildError: there is no compiler, or it complains.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise BuildError("expected a C compiler named cc on PATH, found none")
+    directory.mkdir(parents=True, exist_ok=True)
+    load, provider = (
+        _compiled(compiler, name, directory) for name in ("load", "provider")
+    )
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, check=True
+    )
+    return Tools(load, provider, version.stdout.splitlines()[0])
+
+
+def _compiled(compiler: str, name: str, directory: Path) -> Path:
+    source, program = _SOURCES / f"{name}.c", directory / name
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return program
+    run = subprocess.run(
+        [compiler, *_OPTIONS, "-o", str(program), str(source)],
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        raise BuildError(f"{source}: {run.stderr}")
+    return program
