@@ -23,14 +23,16 @@ from ..processes import on_core
 from .machine import installed, machine, today
 from .nginx import Nginx
 from .ours import Arbstr, Committed
+from .peers import LiteLLM, Portkey
 from .proxy import Proxy, Unavailable
-from .results import Results
+from .results import OURS, Results
 from .rounds import Plan, Refused, Round
 from .scenarios import SCENARIOS, Scenario, bodies
 from .table import table
+from .targets import reached
 
 CACHE = Path(__file__).parents[1] / ".cache"
-_PEERS = {"nginx": Nginx}
+_PEERS = {"nginx": Nginx, "portkey": Portkey, "litellm": LiteLLM}
 _WARM_SECONDS = 0.5
 _QUICK_SECONDS = 0.3
 
@@ -89,9 +91,10 @@ def main(arguments: Sequence[str]) -> None:
         _measure(options, cores[-1], cores[0], scenarios, proxies, results)
     except (BuildError, Refused) as error:
         sys.exit(str(error))
-    print(f"{where}\n{installed()}")
+    versions = ", ".join(f"{name} {told}" for name, told in results.versions.items())
+    print(f"{where}\n{installed()}\n{versions}")
     print(f"{options.rounds} rounds of {options.seconds:g} seconds", end="\n\n")
-    print(table(results, scenarios))
+    print(table(results, scenarios), reached(results), sep="\n\n")
     if options.json:
         told = {"where": where, "installed": installed(), **results.as_json()}
         options.json.write_text(json.dumps(told, indent=1), "utf-8")
@@ -114,7 +117,7 @@ def _several(known: Sequence[str]) -> Callable[[str], list[str]]:
 def _installed(options: argparse.Namespace, results: Results) -> list[Proxy]:
     ours: list[Proxy] = [Arbstr()]
     if options.against:
-        name = f"arbstr {options.against}"
+        name = f"{OURS} {options.against}"
         ours.append(Committed(name, cache=CACHE, revision=options.against))
     proxies = []
     for proxy in [*ours, *(_PEERS[name](CACHE) for name in options.peers)]:
@@ -162,7 +165,7 @@ def _complaints(results: Results) -> str | None:
     told = [f"{name} is missing: {why}" for name, why in results.missing.items()]
     print(*told, sep="\n")
     wrong = list(results.wrong())
-    if any(name.startswith("arbstr") for name in results.missing):
+    if any(name.startswith(OURS) for name in results.missing):
         wrong.append("arbstr itself is missing")
     return (
         "\n".join(["A fast wrong answer is not a result:", *wrong]) if wrong else None

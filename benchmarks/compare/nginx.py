@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attrs import define
 
+from .installing import run
 from .proxy import TOKEN, Command, Unavailable
 
 _SYSTEM = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -98,14 +99,8 @@ class Nginx:
             raise Unavailable("there is no nginx on PATH, and no apt-get")
         directory.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            _run(directory, "apt-get", "update", "-qq")
-        _run(directory, "apt-get", "download", "-qq", "nginx")
+            run("apt-get", "update", "-qq")
+        run("apt-get", "download", "-qq", "nginx", directory=directory)
         for package in directory.glob("nginx_*.deb"):
-            _run(directory, "dpkg-deb", "-x", package.name, "root")
+            run("dpkg-deb", "-x", str(package), str(directory / "root"))
         return str(program)
-
-
-def _run(directory: Path, *command: str) -> None:
-    run = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-    if run.returncode:
-        raise Unavailable(f"{' '.join(command)}: {run.stderr.strip()}")

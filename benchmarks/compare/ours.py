@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 from attrs import define
 
+from .installing import run
 from .proxy import TOKEN, Command, Unavailable
+from .results import OURS
 
 _ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ class Arbstr:
     What is checked out here, in the environment that runs the benchmark.
     """
 
-    name: str = "arbstr"
+    name: str = OURS
     _twistd: str = str(Path(sys.executable).with_name("twistd"))
 
     def install(self) -> str:
@@ -39,7 +39,7 @@ class Arbstr:
         """
         if not Path(self._twistd).exists():
             raise Unavailable(f"expected arbstr's environment, found no {self._twistd}")
-        return _git("describe", "--always", "--dirty", "--abbrev=12").decode().strip()
+        return _git("describe", "--always", "--dirty", "--abbrev=12")
 
     def headers(self, provider: int) -> Sequence[str]:
         """
@@ -82,13 +82,13 @@ class Committed(Arbstr):
         See L{Proxy.install}.
         """
         commit = _git("rev-parse", "--verify", f"{self.revision}^{{commit}}")
-        version = commit.decode()[:12]
+        version = commit[:12]
         directory = self.cache / "commits" / version
         environment = directory / "environment"
         self._twistd = str(environment / "bin/twistd")
         if not (directory / "installed").exists():
             shutil.rmtree(directory, ignore_errors=True)
-            _unpack(commit.decode().strip(), directory / "source")
+            _unpack(commit, directory / "source")
             _install(directory, environment)
             (directory / "installed").touch()
         return version
@@ -132,17 +132,27 @@ def configured(directory: Path, port: int, provider: int) -> Path:
 
 def _unpack(commit: str, directory: Path) -> None:
     directory.mkdir(parents=True)
-    with tarfile.open(fileobj=BytesIO(_git("archive", commit))) as archive:
-        archive.extractall(directory, filter="data")
+    archive = directory.with_suffix(".tar")
+    _git("archive", "--output", str(archive), commit)
+    with tarfile.open(archive) as files:
+        files.extractall(directory, filter="data")
+    archive.unlink()
 
 
 def _install(directory: Path, environment: Path) -> None:
-    pip = [sys.executable, "-m", "pip"]
-    installed = _run(*pip, "freeze", "--exclude-editable", "--exclude", "arbstr")
+    installed = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "freeze",
+        "--exclude-editable",
+        "--exclude",
+        "arbstr",
+    )
     versions = directory / "constraints.txt"
-    versions.write_bytes(installed)
-    _run(sys.executable, "-m", "venv", str(environment))
-    _run(
+    versions.write_text(installed, "utf-8")
+    run(sys.executable, "-m", "venv", str(environment))
+    run(
         str(environment / "bin/pip"),
         "install",
         "--quiet",
@@ -152,12 +162,5 @@ def _install(directory: Path, environment: Path) -> None:
     )
 
 
-def _git(*arguments: str) -> bytes:
-    return _run("git", "-C", str(_ROOT), *arguments)
-
-
-def _run(*command: str) -> bytes:
-    run = subprocess.run(command, capture_output=True)
-    if run.returncode:
-        raise Unavailable(f"{' '.join(command)}: {run.stderr.decode().strip()}")
-    return run.stdout
+def _git(*arguments: str) -> str:
+    return run("git", "-C", str(_ROOT), *arguments).strip()

@@ -12,6 +12,7 @@ from attrs import Factory, asdict, define, field, frozen
 from ..native.tools import Report
 
 DIRECT = "direct"
+OURS = "arbstr"
 
 
 @frozen
@@ -94,12 +95,13 @@ class Results:
 
     def of(self, proxy: str, scenario: str) -> list[Measurement]:
         """
-        One measurement a round.
+        One measurement a round, less those that ended before anything could be
+        measured.
         """
         return [
             each
             for each in self.measurements
-            if (each.proxy, each.scenario) == (proxy, scenario)
+            if (each.proxy, each.scenario) == (proxy, scenario) and each.report.measured
         ]
 
     def overloaded(self, proxy: str, scenario: str) -> bool:

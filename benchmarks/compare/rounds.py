@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from attrs import define, frozen
 
@@ -79,9 +80,14 @@ class Round:
             loaded = dict(idle)
             for scenario in self.plan.scenarios:
                 self._ask_directly(scenario)
-                for name, each in running.items():
-                    self._ask(name, each, scenario)
-                    loaded[name] = max(loaded[name], megabytes(each.pid))
+                for name, each in list(running.items()):
+                    try:
+                        self._ask(name, each, scenario)
+                        loaded[name] = max(loaded[name], megabytes(each.pid))
+                    except (RuntimeError, OSError, TimeoutExpired) as error:
+                        why = f"{scenario.title}, round {self.number}: {error}"
+                        self.results.missing[name] = why
+                        del running[name]
             self.results.lives += [
                 Life(self.number, name, each.start_seconds, idle[name], loaded[name])
                 for name, each in running.items()

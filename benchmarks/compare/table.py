@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
-from .results import DIRECT, Life, Measurement, Results
+from .figures import (
+    first,
+    first_p99,
+    idle,
+    loaded,
+    p50,
+    p99,
+    processor,
+    rate,
+    start_seconds,
+)
+from .markdown import markdown
+from .results import DIRECT, OURS, Measurement, Results
 from .scenarios import BUFFERED, PACED, Scenario
 
 Value = Callable[[str], float | None]
@@ -20,7 +32,7 @@ class Row:
     One figure of every proxy.
 
     @ivar value: takes a proxy's name.
-    @ivar ratio: it may be compared by division.
+    @ivar overloaded: takes a proxy's name.
     """
 
     title: str
@@ -29,67 +41,10 @@ class Row:
     overloaded: Callable[[str], bool] = lambda _: False
 
 
-def rate(each: Measurement) -> float:
-    """
-    Answers a second.
-    """
-    return each.report.rate
-
-
-def p50(each: Measurement) -> float:
-    """
-    The median time to the end of an answer, in milliseconds.
-    """
-    return each.report.p50 / 1000
-
-
-def p99(each: Measurement) -> float:
-    """
-    The time that one answer in a hundred takes longer than, in milliseconds.
-    """
-    return each.report.p99 / 1000
-
-
-def first(each: Measurement) -> float:
-    """
-    The median time to the first byte of a stream, in milliseconds.
-    """
-    return each.report.first_p50 / 1000
-
-
-def first_p99(each: Measurement) -> float:
-    """
-    The time that the first byte of one stream in a hundred takes longer than,
-    in milliseconds.
-    """
-    return each.report.first_p99 / 1000
-
-
-def processor(each: Measurement) -> float:
-    """
-    Microseconds of processor time for each answer.
-    """
-    return each.processor
-
-
-def start_seconds(each: Life) -> float:
-    """
-    From the start of the program to the first answer.
-    """
-    return each.start_seconds
-
-
-def loaded(each: Life) -> float:
-    """
-    Resident memory under load, in megabytes.
-    """
-    return each.loaded_megabytes
-
-
 def _rows(results: Results, scenarios: Sequence[Scenario]) -> Iterator[Row]:
     for scenario in scenarios:
         yield from _scenario_rows(results, scenario)
-    yield Row("memory idle, MB", lambda p: results.of_lives(p, _idle), 1)
+    yield Row("memory idle, MB", lambda p: results.of_lives(p, idle), 1)
     yield Row("memory loaded, MB", lambda p: results.of_lives(p, loaded), 1)
     yield Row("start, s", lambda p: results.of_lives(p, start_seconds), 2)
 
@@ -137,16 +92,14 @@ def table(results: Results, scenarios: Sequence[Scenario]) -> str:
     rate that was asked for.
     """
     names = list(results.versions)
-    others = [name for name in names if name != "arbstr"]
-    head = ["", DIRECT, *(f"{n} {results.versions[n]}" for n in names)]
-    lines = [[*head, *(f"÷ {name}" for name in others)]]
-    lines.append([":--", *["--:"] * (len(lines[0]) - 1)])
+    others = [name for name in names if name != OURS]
+    lines = [["", DIRECT, *names, *(f"÷ {name}" for name in others)]]
     for row in _rows(results, scenarios):
-        ours = row.value("arbstr")
+        ours = row.value(OURS)
         figures = [_told(row, name) for name in [DIRECT, *names]]
         ratios = [_ratio(ours, row.value(name)) for name in others]
         lines.append([row.title, *figures, *ratios])
-    return _aligned(lines)
+    return markdown(lines)
 
 
 def _told(row: Row, name: str) -> str:
@@ -158,20 +111,3 @@ def _told(row: Row, name: str) -> str:
 
 def _ratio(ours: float | None, theirs: float | None) -> str:
     return "-" if not ours or not theirs else f"{ours / theirs:.3g}"
-
-
-def _idle(each: Life) -> float:
-    return each.idle_megabytes
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.ljust(width) if not place else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in lines
-    )

@@ -12,7 +12,8 @@
  *   -S  answers are event streams that end with [DONE].
  *
  * Prints one JSON object.  Times are microseconds.  Counts are of everything
- * sent, warming up included; rate and times only of what was measured.
+ * sent, warming up included; times are of what was sent after that, and the
+ * rate is of what was answered from then on until the last answer.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -50,7 +51,7 @@ static int idle_count;
 static long *took, *waited; /* nanoseconds to the last and the first byte */
 static size_t measured, capacity;
 static long sent, finished, lost, reconnects, bad_status, without_done, unsent;
-static long most = -1, measure_at, end_at;
+static long most = -1, measure_at, end_at, answered, last_at;
 static double rate, due_at;
 
 static const char DONE[] = "\ndata: [DONE]";
@@ -138,6 +139,10 @@ static void send_due(long at) {
 
 static void finish(struct connection *c, long at) {
   finished++;
+  if (at >= measure_at) {
+    answered++;
+    last_at = at;
+  }
   if (c->status / 100 != 2)
     bad_status++;
   else if (streams && !c->done)
@@ -348,14 +353,15 @@ static double microseconds(const long *sorted, int percent) {
   return measured ? sorted[(measured - 1) * percent / 100] / 1e3 : 0;
 }
 
-static void report(double seconds) {
+static void report(void) {
+  double seconds = (double)(last_at - measure_at) / SECOND;
   qsort(took, measured, sizeof *took, by_size);
   qsort(waited, measured, sizeof *waited, by_size);
   printf("{\"rate\": %.1f, \"measured\": %zu, \"p50\": %.1f, \"p99\": %.1f, "
          "\"first_p50\": %.1f, \"first_p99\": %.1f, \"sent\": %ld, "
          "\"finished\": %ld, \"lost\": %ld, \"unsent\": %ld, "
          "\"bad_status\": %ld, \"without_done\": %ld, \"reconnects\": %ld}\n",
-         measured / seconds, measured, microseconds(took, 50),
+         answered ? answered / seconds : 0, measured, microseconds(took, 50),
          microseconds(took, 99), microseconds(waited, 50),
          microseconds(waited, 99), sent, finished, lost, unsent, bad_status,
          without_done, reconnects);
@@ -424,6 +430,6 @@ int main(int count, char **arguments) {
   for (int i = 0; i < connections; i++)
     dial(&all[i]);
   run();
-  report(seconds);
+  report();
   return 0;
 }

@@ -42,8 +42,9 @@ class Report:
     """
     What the load generator tells, times in microseconds.
 
-    @ivar rate: answers a second.
-    @ivar measured: the answers that rate and times are of.
+    @ivar rate: answers a second, from when it was warm to the last one.
+    @ivar measured: the requests that the times are of: those sent when it was
+        warm.
     @ivar p50: the median time to the end of an answer.
     @ivar p99: the time that one in a hundred takes longer than.
     @ivar first_p50: the median time to the first byte of a body.
@@ -82,7 +83,6 @@ class Report:
             "non-2xx": self.bad_status,
             "without [DONE]": self.without_done,
             "unaccounted for": self.sent - self.finished - self.lost,
-            "measured none": int(not self.measured),
         }
         return {what: count for what, count in counts.items() if count}
 
