@@ -106,6 +106,13 @@ def megabytes(pid: int) -> float:
     return pages * _PAGE / 1e6
 
 
+def descriptors(pid: int) -> int:
+    """
+    How many files and connections a process has open.
+    """
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def _processor_clock(pid: int) -> int:
     # How Linux numbers a process's clock of scheduled time.  It is what
     # /proc/PID/stat tells in hundredths of a second, but to the nanosecond.

@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..machine import installed, machine, today
 from ..native.build import BuildError, build
 from ..native.tools import provider
 from ..processes import on_core
-from .machine import installed, machine, today
 from .nginx import Nginx
 from .ours import Arbstr, Committed
 from .peers import LiteLLM, Portkey

@@ -21,10 +21,14 @@ STREAM = "stream"
 PACED = "paced"
 
 _SYSTEM = "You are a helpful assistant that answers briefly."
-_QUESTION = (
+QUESTION = (
     "Hello! Please tell me which of the following sentences is the shortest one, and "
     "explain why you think so in at most two lines."
 )
+STREAMS: Mapping[str, object] = {
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
 # The provider takes this for its own pace: 50 ms to the first chunk, then 10 ms
 # from each to the next.
 _PACE = "mock-pace:50:10 "
@@ -81,18 +85,22 @@ def bodies(directory: Path) -> Mapping[str, bytes]:
 
     @return: the bodies by the kind of request.
     """
-    streams = {"stream": True, "stream_options": {"include_usage": True}}
     written = {
-        BUFFERED: _body(_QUESTION),
-        STREAM: _body(_QUESTION, **streams),
-        PACED: _body(_PACE + _QUESTION, **streams),
+        BUFFERED: body(QUESTION),
+        STREAM: body(QUESTION, **STREAMS),
+        PACED: body(_PACE + QUESTION, **STREAMS),
     }
-    for kind, body in written.items():
-        (directory / kind).write_bytes(body)
+    for kind, content in written.items():
+        (directory / kind).write_bytes(content)
     return written
 
 
-def _body(question: str, **more: object) -> bytes:
+def body(question: str, **more: object) -> bytes:
+    """
+    A request for a chat completion.
+
+    @param more: members beside the usual ones.
+    """
     request = {
         "model": "gpt-4o",
         "messages": [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
+from ..markdown import markdown
 from .figures import (
     first,
     first_p99,
@@ -19,7 +20,6 @@ from .figures import (
     rate,
     start_seconds,
 )
-from .markdown import markdown
 from .results import DIRECT, OURS, Measurement, Results
 from .scenarios import BUFFERED, PACED, Scenario
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from ..markdown import markdown
 from .figures import first, loaded, p50, p99, processor, rate, start_seconds
-from .markdown import markdown
 from .results import OURS, Life, Measurement, Results
 
 LITELLM, NGINX, PORTKEY = "litellm", "nginx", "portkey"
@@ -84,12 +84,8 @@ def _ratio(ours: float | None, theirs: float | None) -> float | None:
 
 
 TARGETS = (
-    Target(
-        "requests/s at 32 connections ÷ LiteLLM", _of("c32", rate, LITELLM), 15, True
-    ),
-    Target(
-        "requests/s at 32 connections ÷ Portkey", _of("c32", rate, PORTKEY), 1.5, True
-    ),
+    Target("requests/s at 32 ÷ LiteLLM", _of("c32", rate, LITELLM), 15, True),
+    Target("requests/s at 32 ÷ Portkey", _of("c32", rate, PORTKEY), 1.5, True),
     Target("requests/s at 32 ÷ nginx", _of("c32", rate, NGINX), 0.03, True),
     Target("CPU µs a request ÷ nginx", _of("c32", processor, NGINX), 35),
     Target("added p50 at 1 ÷ nginx", _of_added("c1", p50, NGINX), 5),

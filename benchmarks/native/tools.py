@@ -94,22 +94,20 @@ def ask(
     seconds: float,
     warm_seconds: float,
     headers: Sequence[str] = (),
+    most: int | None = None,
 ) -> Report:
     """
     Send requests to a port of the loopback interface for some time.
 
     @param headers: what to send beside the usual, each C{Name: value}.
+    @param most: stop earlier if so many requests have been sent.
     @raise RuntimeError: the generator itself failed, such as where nobody
         listens.
     """
-    command = [str(tools.load), "-p", str(port), "-b", str(load.body)]
-    command += ["-c", str(load.connections), "-r", str(load.per_second)]
-    command += ["-s", str(seconds), "-w", str(warm_seconds)]
-    command += ["-S"] if load.streams else []
-    for header in headers:
-        command += ["-H", header]
+    timing = ["-s", str(seconds), "-w", str(warm_seconds)]
+    timing += [] if most is None else ["-n", str(most)]
     run = subprocess.run(
-        command,
+        [*_command(tools, port, load, headers), *timing],
         capture_output=True,
         text=True,
         timeout=seconds + warm_seconds + _SLOWEST_SECONDS,
@@ -117,6 +115,21 @@ def ask(
     if run.returncode:
         raise RuntimeError(f"The load generator failed: {run.stderr.strip()}")
     return Report(**json.loads(run.stdout))
+
+
+@contextmanager
+def asking(
+    tools: Tools, port: int, load: Load, seconds: float, headers: Sequence[str] = ()
+) -> Iterator[None]:
+    """
+    Send requests until the end, or for so many seconds.
+    """
+    command = [*_command(tools, port, load, headers), "-s", str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        ended(process)
 
 
 @contextmanager
@@ -140,3 +153,14 @@ def served(port: int) -> int:
     with urlopen(f"http://127.0.0.1:{port}/") as answer:
         count: int = json.load(answer)["served"]
     return count
+
+
+def _command(
+    tools: Tools, port: int, load: Load, headers: Sequence[str]
+) -> Sequence[str]:
+    command = [str(tools.load), "-p", str(port), "-b", str(load.body)]
+    command += ["-c", str(load.connections), "-r", str(load.per_second)]
+    command += ["-S"] if load.streams else []
+    for header in headers:
+        command += ["-H", header]
+    return command

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
-_OURS = ("Twisted", "klein", "treq", "SQLAlchemy", "pydantic")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def machine() -> str:
@@ -26,9 +27,11 @@ def machine() -> str:
 
 def installed() -> str:
     """
-    The versions of what arbstr's own depend on.
+    The versions of what arbstr needs.
     """
-    return ", ".join(f"{name} {version(name)}" for name in _OURS)
+    needed = [each for each in requires("arbstr") or () if "extra ==" not in each]
+    names = [match[0] for match in map(_NAME.match, needed) if match]
+    return ", ".join(f"{name} {version(name)}" for name in names)
 
 
 def today() -> str:
