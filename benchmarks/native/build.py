@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import frozen
 
-_SOURCES = Path(__file__).parent
+_HERE = Path(__file__).parent
+_LOAD = ("load.c", "response.c")
+_PROVIDER = ("provider.c", "timers.c")
 _OPTIONS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
@@ -46,24 +49,25 @@ def build(directory: Path) -> Tools:
     if compiler is None:
         raise BuildError("expected a C compiler named cc on PATH, found none")
     directory.mkdir(parents=True, exist_ok=True)
-    load, provider = (
-        _compiled(compiler, name, directory) for name in ("load", "provider")
-    )
+    load = _compiled(compiler, _LOAD, directory)
+    provider = _compiled(compiler, _PROVIDER, directory)
     version = subprocess.run(
         [compiler, "--version"], capture_output=True, text=True, check=True
     )
     return Tools(load, provider, version.stdout.splitlines()[0])
 
 
-def _compiled(compiler: str, name: str, directory: Path) -> Path:
-    source, program = _SOURCES / f"{name}.c", directory / name
-    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+def _compiled(compiler: str, sources: Sequence[str], directory: Path) -> Path:
+    files = [_HERE / name for name in sources]
+    program = directory / files[0].stem
+    changed = max(each.stat().st_mtime for each in _HERE.glob("*.[ch]"))
+    if program.exists() and program.stat().st_mtime > changed:
         return program
     run = subprocess.run(
-        [compiler, *_OPTIONS, "-o", str(program), str(source)],
+        [compiler, *_OPTIONS, "-o", str(program), *map(str, files)],
         capture_output=True,
         text=True,
     )
     if run.returncode:
-        raise BuildError(f"{source}: {run.stderr}")
+        raise BuildError(f"{files[0]}: {run.stderr}")
     return program

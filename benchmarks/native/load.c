@@ -23,24 +23,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SECOND = 1000000000, PATIENCE = 30, HEAD = 16384, EVENTS = 1024 };
+#include "response.h"
+
+enum { SECOND = 1000000000, PATIENCE = 30, EVENTS = 1024 };
 enum state { CONNECTING, IDLE, BUSY };
-enum part { SIZE, EXTENSION, DATA, AFTER_DATA, TRAILER };
 
 struct connection {
-  int fd, status, chunked, closes, in_head, done, matched;
+  int fd;
   enum state state;
-  enum part part;
-  size_t head_length;
-  long left, size, sent_at, first_at;
-  int line_empty;
-  char head[HEAD];
+  long sent_at;
+  struct response response;
 };
 
 static int poller, port, streams, connections = 1;
@@ -53,8 +50,6 @@ static size_t measured, capacity;
 static long sent, finished, lost, reconnects, bad_status, without_done, unsent;
 static long most = -1, measure_at, end_at, answered, last_at;
 static double rate, due_at;
-
-static const char DONE[] = "\ndata: [DONE]";
 
 static long now(void) {
   struct timespec at;
@@ -99,17 +94,11 @@ static void redial(struct connection *c) {
 static void send_request(struct connection *c, long sent_at) {
   size_t offset = 0;
   c->sent_at = sent_at;
-  c->first_at = c->chunked = c->closes = c->done = c->size = 0;
-  c->in_head = c->line_empty = 1;
-  c->head_length = 0;
-  c->matched = 1; /* a stream begins as if after a line's end */
-  c->left = -1;
-  c->part = SIZE;
+  expect(&c->response);
   c->state = BUSY;
   sent++;
   while (offset < request_length) {
-    ssize_t n =
-        send(c->fd, request + offset, request_length - offset, MSG_NOSIGNAL);
+    ssize_t n = send(c->fd, request + offset, request_length - offset, MSG_NOSIGNAL);
     if (n >= 0)
       offset += n;
     else if (errno == EAGAIN)
@@ -138,14 +127,15 @@ static void send_due(long at) {
 }
 
 static void finish(struct connection *c, long at) {
+  const struct response *r = &c->response;
   finished++;
   if (at >= measure_at) {
     answered++;
     last_at = at;
   }
-  if (c->status / 100 != 2)
+  if (r->status / 100 != 2)
     bad_status++;
-  else if (streams && !c->done)
+  else if (streams && !r->done)
     without_done++;
   else if (c->sent_at >= measure_at && c->sent_at < end_at) {
     if (measured == capacity) {
@@ -154,112 +144,17 @@ static void finish(struct connection *c, long at) {
       waited = allocate(waited, capacity * sizeof *waited);
     }
     took[measured] = at - c->sent_at;
-    waited[measured++] = (c->first_at ? c->first_at : at) - c->sent_at;
+    waited[measured++] = (r->first_at ? r->first_at : at) - c->sent_at;
   }
-  if (c->closes)
+  if (r->closes)
     redial(c);
   else
     ready(c);
 }
 
-static void take_content(struct connection *c, const char *data, size_t n,
-                         long at) {
-  if (n && !c->first_at)
-    c->first_at = at;
-  if (!streams)
-    return;
-  for (size_t i = 0; i < n; i++) {
-    if (data[i] == DONE[c->matched])
-      c->matched++;
-    else
-      c->matched = data[i] == '\n';
-    if (c->matched == sizeof DONE - 1) {
-      c->done = 1;
-      c->matched = 0;
-    }
-  }
-}
-
-static int hexadecimal(char digit) {
-  if (digit >= '0' && digit <= '9')
-    return digit - '0';
-  digit |= 32;
-  return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-/* Whether the response is complete with these bytes of its body. */
-static int take_body(struct connection *c, const char *data, size_t n,
-                     long at) {
-  if (!c->chunked) {
-    take_content(c, data, n, at);
-    if (c->left < 0)
-      return 0; /* it ends with the connection */
-    c->left -= n;
-    return c->left <= 0;
-  }
-  for (size_t i = 0; i < n;) {
-    size_t piece;
-    char byte = data[i];
-    if (c->part == DATA) {
-      piece = n - i < (size_t)c->left ? n - i : (size_t)c->left;
-      take_content(c, data + i, piece, at);
-      i += piece;
-      c->left -= piece;
-      if (!c->left)
-        c->part = AFTER_DATA;
-      continue;
-    }
-    i++;
-    if (c->part == TRAILER) {
-      if (byte == '\n' && c->line_empty)
-        return 1;
-      if (byte != '\r')
-        c->line_empty = byte == '\n';
-    } else if (byte == '\n') {
-      int after_data = c->part == AFTER_DATA;
-      c->part = after_data ? SIZE : c->size ? DATA : TRAILER;
-      c->left = after_data ? 0 : c->size;
-      c->size = 0;
-      c->line_empty = 1;
-    } else if (c->part == SIZE && byte == ';')
-      c->part = EXTENSION;
-    else if (c->part == SIZE && hexadecimal(byte) >= 0)
-      c->size = c->size * 16 + hexadecimal(byte);
-  }
-  return 0;
-}
-
-/* How many of these bytes belong to the head; all, if it is not complete. */
-static size_t take_head(struct connection *c, const char *data, size_t n) {
-  size_t before = c->head_length, room = sizeof c->head - 1 - before;
-  char *end, *line;
-  memcpy(c->head + before, data, n < room ? n : room);
-  c->head_length += n < room ? n : room;
-  end = memmem(c->head, c->head_length, "\r\n\r\n", 4);
-  if (!end) {
-    if (n >= room)
-      fail("headers too long");
-    return n;
-  }
-  *end = 0;
-  c->in_head = 0;
-  c->status = atoi(c->head + 9);
-  for (line = c->head; line; line = strchr(line, '\n')) {
-    line += *line == '\n';
-    if (!strncasecmp(line, "content-length:", 15))
-      c->left = atol(line + 15);
-    else if (!strncasecmp(line, "transfer-encoding: chunked", 26))
-      c->chunked = 1;
-    else if (!strncasecmp(line, "connection: close", 17))
-      c->closes = 1;
-  }
-  return end - c->head + 4 - before;
-}
-
 static void lose(struct connection *c, long at) {
-  int ends_so = c->state == BUSY && !c->in_head && !c->chunked && c->left < 0;
-  if (ends_so) {
-    c->closes = 1;
+  if (c->state == BUSY && ends_with_connection(&c->response)) {
+    c->response.closes = 1;
     finish(c, at);
     return;
   }
@@ -274,25 +169,13 @@ static void lose(struct connection *c, long at) {
 
 static void read_from(struct connection *c) {
   static char buffer[1 << 18];
-  size_t head = 0;
   ssize_t n = recv(c->fd, buffer, sizeof buffer, 0);
   long at = now();
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
-  if (n <= 0 || c->state != BUSY) {
+  if (n <= 0 || c->state != BUSY)
     lose(c, at);
-    return;
-  }
-  if (c->in_head) {
-    head = take_head(c, buffer, n);
-    if (c->in_head)
-      return;
-    if (!c->chunked && c->left == 0) {
-      finish(c, at);
-      return;
-    }
-  }
-  if (take_body(c, buffer + head, n - head, at))
+  else if (take(&c->response, buffer, n, at))
     finish(c, at);
 }
 
@@ -362,9 +245,8 @@ static void report(void) {
          "\"finished\": %ld, \"lost\": %ld, \"unsent\": %ld, "
          "\"bad_status\": %ld, \"without_done\": %ld, \"reconnects\": %ld}\n",
          answered ? answered / seconds : 0, measured, microseconds(took, 50),
-         microseconds(took, 99), microseconds(waited, 50),
-         microseconds(waited, 99), sent, finished, lost, unsent, bad_status,
-         without_done, reconnects);
+         microseconds(took, 99), microseconds(waited, 50), microseconds(waited, 99),
+         sent, finished, lost, unsent, bad_status, without_done, reconnects);
 }
 
 static void compose(const char *path, const char *headers) {
@@ -375,15 +257,14 @@ static void compose(const char *path, const char *headers) {
   long length = ftell(file);
   rewind(file);
   request = allocate(0, length + strlen(headers) + 1024);
-  request_length =
-      sprintf(request,
-              "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-              "Accept: %s\r\nContent-Type: application/json\r\n"
-              "User-Agent: OpenAI/Python 2.54.0\r\nX-Stainless-Lang: python\r\n"
-              "X-Stainless-Async: async:asyncio\r\n"
-              "X-Stainless-Retry-Count: 0\r\n%sContent-Length: %ld\r\n\r\n",
-              port, streams ? "text/event-stream" : "application/json", headers,
-              length);
+  request_length = sprintf(
+      request,
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+      "Accept: %s\r\nContent-Type: application/json\r\n"
+      "User-Agent: OpenAI/Python 2.54.0\r\nX-Stainless-Lang: python\r\n"
+      "X-Stainless-Async: async:asyncio\r\n"
+      "X-Stainless-Retry-Count: 0\r\n%sContent-Length: %ld\r\n\r\n",
+      port, streams ? "text/event-stream" : "application/json", headers, length);
   request_length += fread(request + request_length, 1, length, file);
   fclose(file);
 }

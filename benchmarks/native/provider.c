@@ -21,28 +21,30 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "timers.h"
+
 enum { CONTENT = 50, CHUNKS = CONTENT + 2, EVENTS = 512 };
 enum { LONGEST_REQUEST = 64 << 20 };
 enum outcome { DEAD = -1, WAITING, COMPLETE };
 
 struct connection {
-  int fd, streams, closes, place; /* in the heap; -1: nothing is due */
-  int chunk;
+  struct timer timer; /* of what comes next, the first member */
+  int fd, streams, closes, chunk;
   size_t length, capacity;
   char *buffer;
-  long gap, due; /* microseconds */
+  long gap; /* microseconds */
 };
 
-#define HEADERS                                                                \
-  "Server: mock\r\nDate: Sat, 21 Nov 2026 00:00:00 GMT\r\n"                    \
-  "openai-organization: org-mock\r\nopenai-processing-ms: 12\r\n"              \
-  "openai-version: 2020-10-01\r\nx-ratelimit-limit-requests: 10000\r\n"        \
-  "x-ratelimit-remaining-requests: 9999\r\n"                                   \
-  "x-ratelimit-remaining-tokens: 1999970\r\n"                                  \
+#define HEADERS                                                                        \
+  "Server: mock\r\nDate: Sat, 21 Nov 2026 00:00:00 GMT\r\n"                            \
+  "openai-organization: org-mock\r\nopenai-processing-ms: 12\r\n"                      \
+  "openai-version: 2020-10-01\r\nx-ratelimit-limit-requests: 10000\r\n"                \
+  "x-ratelimit-remaining-requests: 9999\r\n"                                           \
+  "x-ratelimit-remaining-tokens: 1999970\r\n"                                          \
   "x-request-id: req_0123456789abcdef0123456789abcdef\r\n"
-#define CHUNK                                                                  \
-  "\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\","             \
-  "\"created\":1741570283,\"model\":\"gpt-4o-2024-08-06\","                    \
+#define CHUNK                                                                          \
+  "\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\","                     \
+  "\"created\":1741570283,\"model\":\"gpt-4o-2024-08-06\","                            \
   "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_44709d6fcb\""
 
 static const char ANSWER[] =
@@ -56,8 +58,6 @@ static const char ANSWER[] =
 
 static int poller;
 static long served;
-static struct connection **heap;
-static int heap_size, heap_capacity;
 static char answer[2048], stream_head[1024], chunks[CHUNKS][512];
 static int answer_length, stream_head_length, chunk_lengths[CHUNKS];
 
@@ -79,63 +79,14 @@ static void *allocate(void *old, size_t size) {
   return block;
 }
 
-static void swap(int a, int b) {
-  struct connection *kept = heap[a];
-  heap[a] = heap[b];
-  heap[b] = kept;
-  heap[a]->place = a;
-  heap[b]->place = b;
-}
-
-static void sift(int place) {
-  while (place && heap[(place - 1) / 2]->due > heap[place]->due) {
-    swap(place, (place - 1) / 2);
-    place = (place - 1) / 2;
-  }
-  for (;;) {
-    int least = place;
-    for (int child = 2 * place + 1; child <= 2 * place + 2; child++)
-      if (child < heap_size && heap[child]->due < heap[least]->due)
-        least = child;
-    if (least == place)
-      return;
-    swap(least, place);
-    place = least;
-  }
-}
-
-static void schedule(struct connection *c, long due) {
-  if (heap_size == heap_capacity) {
-    heap_capacity = heap_capacity ? 2 * heap_capacity : 1024;
-    heap = allocate(heap, heap_capacity * sizeof *heap);
-  }
-  c->due = due;
-  c->place = heap_size;
-  heap[heap_size++] = c;
-  sift(c->place);
-}
-
-static void unschedule(struct connection *c) {
-  int place = c->place;
-  if (place < 0)
-    return;
-  c->place = -1;
-  if (place == --heap_size)
-    return;
-  heap[place] = heap[heap_size];
-  heap[place]->place = place;
-  sift(place);
-}
-
 static void build(void) {
   answer_length = sprintf(answer,
                           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r"
                           "\n" HEADERS "Content-Length: %zu\r\n\r\n%s",
                           strlen(ANSWER), ANSWER);
   stream_head_length = sprintf(
-      stream_head,
-      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r"
-      "\n" HEADERS "Transfer-Encoding: chunked\r\n\r\n");
+      stream_head, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r"
+                   "\n" HEADERS "Transfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < CHUNKS; i++) {
     char event[480];
     int length;
@@ -158,7 +109,7 @@ static void build(void) {
 }
 
 static void end(struct connection *c) {
-  unschedule(c);
+  unschedule(&c->timer);
   close(c->fd);
   free(c->buffer);
   free(c);
@@ -190,7 +141,7 @@ static enum outcome advance(struct connection *c) {
       return DEAD;
     c->chunk++;
     if (c->gap && c->chunk <= CONTENT) {
-      schedule(c, c->due + c->gap);
+      schedule(&c->timer, c->timer.due + c->gap);
       return WAITING;
     }
   }
@@ -234,7 +185,7 @@ static size_t complete(struct connection *c, size_t head) {
 
 /* Answer the requests in the buffer; -1: the connection has ended. */
 static int answer_all(struct connection *c) {
-  while (c->place < 0) {
+  while (c->timer.place == NOT_DUE) {
     char *stop = memmem(c->buffer, c->length, "\r\n\r\n", 4), *body;
     const char *value;
     size_t head = stop ? stop - c->buffer + 4 : 0;
@@ -255,9 +206,9 @@ static int answer_all(struct connection *c) {
     c->length -= total;
     c->chunk = 0;
     c->gap = gap * 1000L;
-    c->due = now();
+    c->timer.due = now();
     if (first) {
-      schedule(c, c->due + first * 1000L);
+      schedule(&c->timer, c->timer.due + first * 1000L);
       return 0;
     }
     outcome = asks ? (tell(c) ? DEAD : COMPLETE) : advance(c);
@@ -275,7 +226,7 @@ static void accept_all(int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     memset(c, 0, sizeof *c);
     c->fd = fd;
-    c->place = -1;
+    c->timer.place = NOT_DUE;
     c->capacity = 8192;
     c->buffer = allocate(0, c->capacity);
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
@@ -297,14 +248,13 @@ static void read_from(struct connection *c) {
 }
 
 static void serve_due(void) {
-  long at = heap_size ? now() : 0;
-  while (heap_size && heap[0]->due <= at) {
-    struct connection *c = heap[0];
+  struct timer *timer;
+  while ((timer = earliest()) && timer->due <= now()) {
+    struct connection *c = (struct connection *)timer;
     enum outcome outcome;
-    unschedule(c);
+    unschedule(&c->timer);
     outcome = advance(c);
-    if (outcome == DEAD ||
-        (outcome == COMPLETE && (c->closes || answer_all(c))))
+    if (outcome == DEAD || (outcome == COMPLETE && (c->closes || answer_all(c))))
       end(c);
   }
 }
@@ -322,18 +272,18 @@ int main(int count, char **arguments) {
   address.sin_port = htons(atoi(arguments[1]));
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   poller = epoll_create1(0);
-  if (bind(listener, (void *)&address, sizeof address) ||
-      listen(listener, 4096))
+  if (bind(listener, (void *)&address, sizeof address) || listen(listener, 4096))
     fail("listen");
   epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
   for (;;) {
-    long until = heap_size ? heap[0]->due - now() : 0;
+    struct timer *timer = earliest();
+    long until = timer ? timer->due - now() : 0;
     struct timespec wait = {0};
     if (until > 0) {
       wait.tv_sec = until / 1000000;
       wait.tv_nsec = until % 1000000 * 1000;
     }
-    int n = epoll_pwait2(poller, events, EVENTS, heap_size ? &wait : 0, 0);
+    int n = epoll_pwait2(poller, events, EVENTS, timer ? &wait : 0, 0);
     for (int i = 0; i < n; i++)
       if (events[i].data.ptr)
         read_from(events[i].data.ptr);
