@@ -120,6 +120,8 @@ static void ready(struct connection *c) {
 }
 
 static void send_due(long at) {
+  if (at > end_at + SECOND)
+    return; /* what we were late for ourselves has been sent */
   while (due_at <= at && may_send((long)due_at) && idle_count) {
     send_request(idle[--idle_count], (long)due_at);
     due_at += SECOND / rate;
