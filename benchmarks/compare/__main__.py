@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str]) -> None:
     @raise SystemExit: something was wrong.
     """
     options = _arguments(arguments)
+    # Not to leave anything running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("expected a core for proxies and another for the load, found one")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,10 +25,11 @@ from .bench import Bench
 from .growth import growth
 from .idle import idle
 from .observer import observer
+from .plan import plan
 from .prompts import prompts
 from .rows import rows
 
-_ALL = {each.__name__: each for each in (observer, prompts, idle, rows, growth)}
+_ALL = {each.__name__: each for each in (plan, observer, prompts, idle, rows, growth)}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(_ALL):
         parser.error(f"expected some of {', '.join(_ALL)}, found {unknown}")
+    # Not to leave anything running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cores = sorted(os.sched_getaffinity(0))
     print(f"{today()}, {machine()}\n{installed()}")
     try:
