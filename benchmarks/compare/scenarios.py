@@ -14,7 +14,7 @@ from ..native.tools import Load
 
 # For rates that do not depend on answers: more than are ever in flight at a
 # proxy that keeps up.
-_ENOUGH = 256
+_ENOUGH = 160
 
 BUFFERED = "buffered"
 STREAM = "stream"
