@@ -89,6 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     where = f"{today()}, {machine()}"
     results = Results()
     proxies = _installed(options, results)
+    if not proxies:
+        sys.exit(_complaints(results))
     scenarios = [each for each in SCENARIOS if each.key in options.scenarios]
     try:
         _measure(options, cores[-1], cores[0], scenarios, proxies, results)

@@ -136,19 +136,40 @@ def start(
             stderr=output,
             start_new_session=True,
         )
+    try:
+        said = _first_answer(process, port, headers, request, began)
+        if said is None:
+            return Running(port, headers, time.monotonic() - began, process)
+    except BaseException:
+        ended(process, group=True)
+        raise
+    ended(process, group=True)
+    written = log.read_text("utf-8", "replace")[-_TOLD:]
+    raise Unavailable(f"it does not start: answered {said}, wrote\n{written}")
+
+
+def _first_answer(
+    process: subprocess.Popen[bytes],
+    port: int,
+    headers: Sequence[str],
+    request: bytes,
+    began: float,
+) -> str | None:
+    """
+    Wait until a request is answered well.
+
+    @return: what was answered instead, if it never is.
+    """
     said = "nothing"
     while time.monotonic() < began + _SECONDS_TO_START and process.poll() is None:
         try:
             status, said = _ask(port, headers, request)
         except (OSError, HTTPException):
-            time.sleep(_WAIT_SECONDS)
-            continue
+            status = 0
         if status == 200:
-            return Running(port, headers, time.monotonic() - began, process)
+            return None
         time.sleep(_WAIT_SECONDS)
-    ended(process, group=True)
-    written = log.read_text("utf-8", "replace")[-_TOLD:]
-    raise Unavailable(f"it does not start: answered {said}, wrote\n{written}")
+    return said
 
 
 def _ask(port: int, headers: Sequence[str], request: bytes) -> tuple[int, str]:

@@ -5,6 +5,7 @@ Ask all proxies the same in turn, again and again.
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,8 +95,7 @@ class Round:
             ]
 
     def _start(self, proxy: Proxy) -> Running:
-        directory = self.plan.directory / f"{self.number}-{proxy.name}"
-        directory.mkdir()
+        directory = Path(tempfile.mkdtemp(dir=self.plan.directory))
         return start(
             proxy,
             directory,
