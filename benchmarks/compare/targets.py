@@ -39,7 +39,7 @@ class Target:
             measured, verdict = "-", "not measured"
         else:
             met = ratio >= self.limit if self.at_least else ratio <= self.limit
-            measured, verdict = f"{ratio:.3g}", "reached" if met else "not reached"
+            measured, verdict = f"{ratio:.4g}", "reached" if met else "not reached"
         return f"{self.title} {sign} {self.limit:g}", measured, verdict
 
 
