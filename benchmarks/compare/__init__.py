@@ -1,0 +1,3 @@
+"""
+arbstr beside what people would use instead: C{python -m benchmarks.compare}.
+"""

@@ -1,0 +1,3 @@
+"""
+What the cost of a request grows with: C{python -m benchmarks.micro}.
+"""

@@ -1,0 +1,3 @@
+"""
+The load generator and the provider that benchmarks put arbstr between.
+"""
