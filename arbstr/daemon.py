@@ -124,7 +124,7 @@ def build(
         Explain(router, circuits, cooldowns),
         None if database is None else Reports(database, partial(known_names, router)),
     )
-    guard = Guard(web.app.resource(), config.server, in_flight, ledger, clock)
+    guard = Guard(web.resource(), config.server, in_flight, ledger, clock)
     live = Live(config, router, circuits, dispatcher, log, guard)
     return Daemon(
         site=make_site(guard, guard, config.server.max_body_bytes, reactor),

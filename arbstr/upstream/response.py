@@ -12,6 +12,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 from zope.interface import implementer
 
+from arbstr.headers import read_headers
+
 from .parser import RawHeader
 
 
@@ -66,9 +68,7 @@ class Response:
         All of them.
         """
         if self._headers is None:
-            self._headers = Headers()
-            for name, value in self._raw:
-                self._headers.addRawHeader(name, value)
+            self._headers = read_headers(self._raw)
         return self._headers
 
     @property

@@ -12,7 +12,7 @@ from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from arbstr.errors import (
@@ -30,6 +30,7 @@ from .chat import Chat, route_request
 from .explain import Explain
 from .reports import Reports
 from .respond import hang_up, prepare, prepare_error, prepare_json
+from .routes import Routes
 from .site import ArbstrRequest
 from .status import Status
 
@@ -47,6 +48,12 @@ class WebApp:
 
     _log = Logger()
     app = Klein()
+
+    def resource(self) -> IResource:
+        """
+        What serves the routes.
+        """
+        return Routes(self.app, self.failed)
 
     @app.route("/v1/chat/completions", methods=["POST"])
     def chat_completions(self, request: ArbstrRequest) -> Deferred[None]:
@@ -126,15 +133,13 @@ class WebApp:
         """
         return prepare(request, 200, b"ok", "text/plain; charset=utf-8")
 
-    @app.handle_errors(Exception)
-    def failed(self, request: IRequest, failure: Failure) -> bytes:
+    def failed(self, request: ArbstrRequest, failure: Failure) -> bytes:
         """
         Whatever a route raises, and routes that do not exist.
         """
-        assert isinstance(request, ArbstrRequest)
         error = self._error(request, failure)
         if request.startedWriting:
-            # Klein would append to what has gone out.
+            # What is said now would be appended to what has gone out.
             hang_up(request)
             return b""
         return prepare_error(request, error)

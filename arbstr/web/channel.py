@@ -17,6 +17,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
 from arbstr.errors import ApiError, over_limit, too_slow
+from arbstr.headers import read_headers
 from arbstr.sending import write_now
 
 from .parser import End, Head, RequestParser
@@ -154,9 +155,7 @@ class Channel(HTTPChannel):
     def _begin(self, head: Head) -> None:
         request = self.requestFactory(self)
         self.requests.append(request)
-        add = request.requestHeaders.addRawHeader
-        for name, value in head.headers:
-            add(name, value)
+        request.requestHeaders = read_headers(head.headers)
         request.parseCookies()
         self._head = head
         self.persistent = head.stays

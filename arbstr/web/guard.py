@@ -194,16 +194,17 @@ class Guard(Resource):
         return None
 
     def _foreign_origin(self, request: ArbstrRequest) -> ApiError | None:
-        host = request.getHeader("Host")
         origins = request.requestHeaders.getRawHeaders(b"Origin", ())
         for origin in (each.decode("utf-8", "replace") for each in origins):
-            if not is_ours(origin, host, self._hosts):
+            if not is_ours(origin, request.getHeader("Host"), self._hosts):
                 return not_permitted(
                     f"Requests from pages of origin '{origin}' are refused"
                 )
         # Browsers leave the origin out where a page only wants an image, say.
+        if origins or not request.requestHeaders.hasHeader(b"Sec-Fetch-Site"):
+            return None
         site, mode = map(request.getHeader, ("Sec-Fetch-Site", "Sec-Fetch-Mode"))
-        if not origins and is_foreign_fetch(site, mode, request.method):
+        if is_foreign_fetch(site, mode, request.method):
             return not_permitted("Requests from pages of other sites are refused")
         return None
 

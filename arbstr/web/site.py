@@ -6,11 +6,15 @@ and within the limit.
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from io import BytesIO
+from time import time
 from typing import Any, Protocol, cast
+from urllib.parse import unquote_to_bytes
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
@@ -47,12 +51,13 @@ class ArbstrRequest(Request):
 
     @ivar request_id: the UUID that every answer to it carries.
     @ivar admitted: the gate has let it in by its headers.
+    @ivar gone: the client has left.
     """
 
     gate: Gate
     max_body_bytes: int
     content: BytesIO
-    admitted = False
+    admitted = gone = False
     _refused = False
     _closing: IDelayedCall | None = None
 
@@ -109,14 +114,22 @@ class ArbstrRequest(Request):
         else:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
 
-    def _handleStar(self) -> None:
-        # Nor is there anything under this name, which Twisted would answer.
-        self.render(cast(Any, self.site).resource)  # type: ignore[no-untyped-call]
+    def process(self) -> None:
+        """
+        All is here: the one resource that there is decides.
+        """
+        site = cast(Any, self.channel).site
+        self.site = site
+        self.prepath: list[bytes] = []
+        self.postpath = [unquote_to_bytes(each) for each in self.path[1:].split(b"/")]
+        self.responseHeaders.setRawHeaders(b"Date", [_date(int(time()))])
+        self.render(site.resource)  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure) -> None:
         """
         The client is gone.
         """
+        self.gone = True
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
@@ -134,6 +147,11 @@ class ArbstrRequest(Request):
             _LINGER_SECONDS, self.channel.loseConnection
         )
         self.gate.refused(self, error)
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> bytes:
+    return bytes(datetimeToString(seconds))
 
 
 def make_site(
