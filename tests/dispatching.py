@@ -153,7 +153,7 @@ class DispatchTestCase(SynchronousTestCase):
         """
         self.exchange = Exchange.begin("r-1", self.clock)
         self.clock.advance(waited)
-        call = Call(chat_request(stream=stream), "r-1", {})
+        call = Call(chat_request(stream=stream), "r-1", ())
         return Deferred.fromCoroutine(
             self.dispatcher.run(plan(*providers), call, self.exchange, self.downstream)
         )

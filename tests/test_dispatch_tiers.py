@@ -58,7 +58,7 @@ class TiersTestCase(DispatchTestCase):
         self.exchange = Exchange.begin("r-1", self.clock)
         planned = climbing(*(steps or ([HOME], [SHOP], [LAB])), limit=limit)
         self.exchange.plan = planned
-        call = Call(chat_request(), "r-1", {})
+        call = Call(chat_request(), "r-1", ())
         return Deferred.fromCoroutine(
             self.dispatcher.run(planned, call, self.exchange, self.downstream)
         )
@@ -202,7 +202,7 @@ class EscalationTests(TiersTestCase):
         """
         self.configure(failover=False)
         self.circuits.trip("alpha")
-        call = Call(chat_request(stream=True), "r-1", {})
+        call = Call(chat_request(stream=True), "r-1", ())
         self.exchange = Exchange.begin("r-1", self.clock)
         dispatched = Deferred.fromCoroutine(
             self.dispatcher.run(
@@ -427,7 +427,7 @@ class RotationTests(DispatchTestCase):
         """
         planned = evolve(plan(HOME, SHOP, LAB), strategy="round_robin", policy="rule")
         self.exchange = Exchange.begin("r-1", self.clock)
-        call = Call(chat_request(), "r-1", {})
+        call = Call(chat_request(), "r-1", ())
         dispatched = Deferred.fromCoroutine(
             self.dispatcher.run(planned, call, self.exchange, self.downstream)
         )

@@ -5,7 +5,7 @@ outcome is to be understood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from attrs import field, frozen
 from OpenSSL import SSL
@@ -17,6 +17,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from arbstr import __version__
+from arbstr.headers import read_headers
 from arbstr.keyring import hide
 from arbstr.redact import redact
 from arbstr.routing.plan import Candidate
@@ -30,6 +31,7 @@ from .parser import MalformedResponse
 from .wire import ChatRequest
 
 USER_AGENT = f"arbstr/{__version__}"
+_USER_AGENT = USER_AGENT.encode("ascii")
 
 _LARGEST_JSON = 32 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
@@ -42,12 +44,13 @@ class Call:
     What is sent for one request, whichever provider it goes to.
 
     @ivar path: below the provider's base URL.
-    @ivar headers: those of the client's headers that providers may see.
+    @ivar headers: those of the client's headers that providers may see, as they
+        were read.
     """
 
     request: ChatRequest
     request_id: str
-    headers: Mapping[str, str]
+    headers: Sequence[tuple[bytes, bytes]]
     path: str = "/chat/completions"
 
 
@@ -177,14 +180,16 @@ class ProviderClient:
 
 
 def _request_headers(candidate: Candidate, call: Call) -> Headers:
-    headers = Headers({"User-Agent": [USER_AGENT]})
-    for name, value in call.headers.items():
-        headers.setRawHeaders(name, [value])
-    headers.setRawHeaders("Idempotency-Key", [call.request_id])
+    pairs = [
+        (b"user-agent", _USER_AGENT),
+        *call.headers,
+        (b"idempotency-key", call.request_id.encode("ascii")),
+    ]
     key = candidate.provider.api_key
     if key is not None:
-        headers.setRawHeaders("Authorization", [f"Bearer {key.get_secret_value()}"])
-    return headers
+        secret = key.get_secret_value().encode("ascii")
+        pairs.append((b"authorization", b"Bearer " + secret))
+    return read_headers(pairs)
 
 
 def _read_head(response: IResponse) -> Head:

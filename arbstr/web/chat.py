@@ -37,7 +37,13 @@ from .respond import hang_up, prepare, prepare_error, send
 from .site import ArbstrRequest
 
 # Of the client's headers, those that providers may see.
-_FORWARDED = ("Accept", "Content-Type", "OpenAI-Beta", "traceparent", "tracestate")
+_FORWARDED = (
+    b"accept",
+    b"content-type",
+    b"openai-beta",
+    b"traceparent",
+    b"tracestate",
+)
 
 
 @frozen
@@ -150,16 +156,18 @@ def _max_cost(request: ArbstrRequest) -> float | None:
     return limit
 
 
-def _forwarded(request: ArbstrRequest, chat: ChatRequest) -> dict[str, str]:
-    headers = {"Accept": "text/event-stream" if chat.stream else "application/json"}
+def _forwarded(request: ArbstrRequest, chat: ChatRequest) -> list[tuple[bytes, bytes]]:
+    get = request.requestHeaders.getRawHeaders
     # What this header names is for the next hop only, and that is us.
-    connection = request.requestHeaders.getRawHeaders("Connection", [])
-    ours = " ".join(connection).lower().replace(",", " ").split()
-    for name in _FORWARDED:
-        value = request.getHeader(name)
-        if value is not None and name.lower() not in ours:
-            headers[name] = value
-    return headers
+    connection = b" ".join(get(b"Connection", ()))
+    ours = connection.lower().replace(b",", b" ").split()
+    found = {
+        name: values[-1]
+        for name in _FORWARDED
+        if (values := get(name)) and name not in ours
+    }
+    kind = b"text/event-stream" if chat.stream else b"application/json"
+    return [(b"accept", found.pop(b"accept", kind)), *found.items()]
 
 
 def _tell(
