@@ -3,39 +3,48 @@ Fuzzing, as commands:
 
     python -m benchmarks.fuzz parsers [INPUTS]
     python -m benchmarks.fuzz coverage [SECONDS]
+    python -m benchmarks.fuzz http [CASES]
 
 C{parsers} reads mutated streams, requests and configurations.  C{coverage} does
 the same, led by what code they reach, each for so many seconds; it needs
-C{pip install 'arbstr[fuzz]'}.  What is wrong is told with the input that showed
-it, and the exit code is 1; 2 where it could not be tried.
+C{pip install 'arbstr[fuzz]'}.  C{http} runs the daemon and mutates what it hears,
+from its clients and from its provider.  What is wrong is told with the input that
+showed it, and the exit code is 1; 2 where it could not be tried.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import react
 
 from .guided import CannotTry, coverage
+from .http import http
 from .parsers import parsers
 
 _USAGE = 2
-_COMMANDS: dict[str, tuple[Callable[[int], list[str]], int]] = {
-    "parsers": (parsers, 1_000_000),
-    "coverage": (coverage, 300),
+_COMMANDS: dict[str, tuple[Callable[[Any, int], Deferred[list[str]]], int]] = {
+    "parsers": (lambda _, count: succeed(parsers(count)), 1_000_000),
+    "coverage": (lambda _, seconds: succeed(coverage(seconds)), 300),
+    "http": (lambda *given: Deferred.fromCoroutine(http(*given)), 50_000),
 }
 
 
-def main(name: str = "", count: str | None = None) -> None:
+async def main(reactor: Any, name: str = "", count: str | None = None) -> None:
     """
     Try one thing, and tell.
 
     @raise SystemExit: something was wrong.
     """
     if name not in _COMMANDS:
-        sys.exit(__doc__)
+        print(__doc__, file=sys.stderr)
+        sys.exit(_USAGE)
     command, default = _COMMANDS[name]
     try:
-        wrong = command(int(count or default))
+        wrong = await command(reactor, int(count or default))
     except CannotTry as error:
         print(error, file=sys.stderr)
         sys.exit(_USAGE)
@@ -44,4 +53,7 @@ def main(name: str = "", count: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    react(
+        lambda reactor, *arguments: Deferred.fromCoroutine(main(reactor, *arguments)),
+        sys.argv[1:],
+    )

@@ -4,10 +4,15 @@ What is mutated: valid streams, requests and configurations, and their words.
 
 from __future__ import annotations
 
+from arbstr.upstream.sse import HOLD_LIMIT
 from tests.upstream.test_encode import DELICATE
-from tests.upstream.test_stream import CORPORA, WORDS
+from tests.upstream.test_stream import CORPORA, STOP, WORDS, chunk
 
-STREAMS = (*CORPORA.values(), *WORDS)
+STREAMS = (
+    *CORPORA.values(),
+    *WORDS,
+    chunk({"content": "x" * HOLD_LIMIT}) + STOP,
+)
 STREAM_TOKENS = (
     *WORDS,
     *(b"data:", b"data", b"event: ping\n\n", b"retry: 1\n", b":\n\n", b"\r\n", b"\r"),

@@ -121,7 +121,7 @@ def split(data: bytes, chance: Random) -> list[bytes]:
     """
     The same bytes in several reads; at times each in one of its own.
     """
-    if chance.random() < 0.02:
+    if len(data) <= MOST_BYTES and chance.random() < 0.02:
         return [data[place : place + 1] for place in range(len(data))]
     ends = [chance.randint(0, len(data)) for _ in range(chance.randint(1, 6))]
     bounds = [0, *sorted(ends), len(data)]

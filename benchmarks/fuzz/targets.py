@@ -154,9 +154,12 @@ class Request(Target):
         expected = [(key, value) for key, value in _members(data) if key != "model"]
         found = [(key, value) for key, value in _members(sent) if key != "model"]
         if request.stream and not request.usage_wanted:
-            options = dict(_members(data)).get("stream_options")
-            wanted = {**(dict(options) if options else {}), "include_usage": True}
-            _hold(dict(dict(found).get("stream_options", ())) == wanted, "Options got lost")
+            given = dict(dict(_members(data)).get("stream_options") or ())
+            wanted = {**given, "include_usage": True}
+            _hold(
+                dict(dict(found).get("stream_options", ())) == wanted,
+                "Options got lost",
+            )
             expected, found = _but_options(expected), _but_options(found)
         _hold(found == expected, f"It became {sent!r}")
         _hold(dict(_members(sent))["model"] == model, "The model is another")

@@ -55,7 +55,11 @@ class ParsersTests(SynchronousTestCase):
         """
         An exception that a parser lets out is told, with the input.
         """
-        self.patch(wire, "parse_object", lambda body: {}["nothing"])
+
+        def crash(body: bytes) -> None:
+            raise KeyError("nothing")
+
+        self.patch(wire, "parse_object", crash)
         wrong, _ = self.run_all()
         self.assertTrue(wrong[0].startswith("KeyError: 'nothing'\n  of b'"), wrong[0])
 
