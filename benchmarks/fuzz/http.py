@@ -15,6 +15,7 @@ from tests.integration.process import DaemonProcess
 from ..concurrency import Holdings, settled
 from ..daemon import running, stopped
 from ..outside import entry, outside, written
+from ..rest import at_rest
 from .adversary import Adversary
 from .exchanges import HEALTHY, MODEL
 from .session import Session
@@ -47,7 +48,7 @@ async def http(reactor: Any, count: int) -> list[str]:
 async def _measure(
     reactor: Any, process: DaemonProcess, session: Session, count: int
 ) -> list[str]:
-    before = Holdings.of(process.pid)
+    before = await at_rest(reactor, process, HEALTHY)
     cases = iter(range(1, count + 1))
     warm_up = round(_WARM_UP * count)
     began = time.monotonic()

@@ -117,7 +117,8 @@ class Session:
             return [], b""
         if way == "half-closes":
             self.counts["left"] += 1
-            conversation.socket.loseWriteConnection()
+            if not conversation.closed:
+                conversation.socket.loseWriteConnection()
             await self._closed(conversation)
             return [], b""
         answers = await self._answers(conversation, number, way, b"HEAD" in sent)
