@@ -40,10 +40,10 @@ from .outside import entry, outside, written
 STREAMS = 100
 
 _ROUNDS = 20
-_LONG_GRACE, _SHORT_GRACE = 15, 0.7
+_LONG_GRACE, _SHORT_GRACE = 15, 2.0
 _EVENT_SECONDS = 0.1
 # Of each stream, so that with the short grace some end and some do not.
-_LEAST_SECONDS, _MOST_SECONDS = 1.0, 3.0
+_LEAST_SECONDS, _MOST_SECONDS = 1.5, 4.0
 _PATIENCE_SECONDS = 30
 
 
