@@ -5,15 +5,29 @@ Tests for L{benchmarks.fuzz}: that it finds what is there to be found.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from random import Random
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.upstream import sse, wire
 from arbstr.upstream.wire import ChatRequest
-from benchmarks.fuzz import parsers
+from benchmarks.fuzz import corpus, parsers
 from benchmarks.fuzz.mutation import split
+from benchmarks.fuzz.targets import Request, Stream
+
+# A slow machine is no failure.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def inputs(tokens: Sequence[bytes]) -> st.SearchStrategy[bytes]:
+    """
+    Bytes with these words among them.
+    """
+    return st.lists(st.sampled_from(tokens) | st.binary(max_size=3)).map(b"".join)
 
 
 class ParsersTests(SynchronousTestCase):
@@ -99,3 +113,25 @@ class SplitTests(SynchronousTestCase):
         for _ in range(200):
             data = chance.randbytes(chance.randrange(100))
             self.assertEqual(b"".join(split(data, chance)), data)
+
+
+class PropertyTests(SynchronousTestCase):
+    """
+    What the fuzzers look for, on inputs that shrink to the smallest one.
+    """
+
+    @unhurried
+    @given(inputs(corpus.STREAM_TOKENS), st.integers(0, 1000))
+    def test_stream(self, body: bytes, seed: int) -> None:
+        """
+        What is relayed of a stream is what a plain reading of the rules says.
+        """
+        Stream().check(body, Random(seed))
+
+    @unhurried
+    @given(inputs(corpus.REQUEST_TOKENS), st.sampled_from(corpus.REQUESTS))
+    def test_request(self, inserted: bytes, body: bytes) -> None:
+        """
+        A request with anything as its last member is refused, or arrives.
+        """
+        Request().check(body[:-1] + b',"x":' + inserted + b"}", Random(1))
