@@ -46,10 +46,13 @@ _HEAD_TOKENS = (
         b"a: b\r\n" * 99,
     ),
     *(b"Content-Type: text/plain\r\n", b"Transfer-Encoding: identity\r\n", b"\xff\xfe"),
-    *(b"X-Arbstr-Policy: none\r\n", b"X-Arbstr-Provider: p1\r\n", b"x" * 17_000),
+    *(b"X-Arbstr-Policy: none\r\n", b"X-Arbstr-Provider: p1\r\n"),
     *(b"X-Arbstr-Max-Cost-Sats: nan\r\n", b"Upgrade: websocket\r\n", b"http://a/"),
     *(b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n", b"5;a=b\r\n", b"0x5\r\n"),
 )
+# More than is taken: of one line, of headers, of a body.
+_TOO_MUCH = (b"A: " + b"x" * 17_000, b"\r\n".join([b"a: b"] * 201))
+_TOO_LONG = b'{"model":"fuzzed","messages":[],"x":"%b"}' % (b"x" * 1_100_000)
 _REPORTS = (
     b"/v1/stats?range=last_1h&group_by=model",
     b"/v1/stats?since=2026-01-01T00:00:00Z",
@@ -65,7 +68,7 @@ _RESPONSE_TOKENS = (
     *(b"Content-Encoding: gzip\r\n", b"Content-Length: ", b"\r\n", b"\r\n\r\n", b"\0"),
     *(b"Transfer-Encoding: chunked\r\n", b"Content-Type: text/html\r\n", b"\n "),
     *(b"Retry-After: 1\r\n", b"Connection: close\r\n", b"Set-Cookie: a=b\r\n"),
-    *(b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n", b"5;a=b\r\n", b"x" * 17_000),
+    *(b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"-1\r\n", b"5;a=b\r\n"),
     b"a: b\r\n" * 99,
 )
 _REFUSAL = {"error": {"message": "no", "type": "t", "param": None, "code": "c"}}
@@ -160,6 +163,8 @@ class Exchanges:
     def _request(self, number: int) -> bytes:
         chance = self.chance
         way = chance.random()
+        if way < 0.002:
+            return post(_TOO_LONG)
         if way < 0.1:
             path = chance.choice(
                 (b"/health", b"/providers", b"/v1/models", b"/nothing")
@@ -179,7 +184,10 @@ class Exchanges:
 
     def _mutate_head(self, whole: bytes) -> bytes:
         head, end, body = whole.partition(b"\r\n\r\n")
-        return self._heads.mutate(head) + end + body
+        head = self._heads.mutate(head)
+        if self.chance.random() < 0.02:
+            head += b"\r\n" + self.chance.choice(_TOO_MUCH)
+        return head + end + body
 
     def response(self, stream: bool) -> tuple[bytes, bool]:
         """
@@ -197,7 +205,11 @@ class Exchanges:
         if way < 0.5:
             body = json.dumps(completion()).encode()
             return http(200, self._bodies.mutate(body), _JSON.decode()), True
-        return self._wholes.make(), False
+        whole = self._wholes.make()
+        if self.chance.random() < 0.02:
+            line = b"\r\n" + self.chance.choice(_TOO_MUCH) + b"\r\n"
+            whole = whole.replace(b"\r\n", line, 1)
+        return whole, False
 
 
 def _framed(pieces: Sequence[bytes]) -> bytes:
