@@ -59,6 +59,7 @@ setup(
     extras_require={
         "postgres": POSTGRES,
         "test": TEST,
+        "fuzz": ["atheris >= 2.3"],  # led by coverage, for benchmarks.fuzz
         "dev": [
             *TEST,
             "build >= 1.2",

@@ -86,12 +86,17 @@ class Clients:
 
     async def _ask_each(self, requests: Iterator[int]) -> None:
         for number in requests:
-            answer = await self._ask(number)
+            answer = await self.ask(number)
             self.answers.append(answer)
             if answer.request_id is None:
                 break
 
-    async def _ask(self, number: int) -> Answer:
+    async def ask(self, number: int) -> Answer:
+        """
+        Ask once, and read all that comes.
+
+        @param number: odd ones are streamed.
+        """
         stream = bool(number % 2)
         body = {
             "model": self._chance.choice(MODELS),

@@ -4,6 +4,7 @@ A daemon of its own for a benchmark, and a way to talk to it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.integration.process import LOOPBACK, DaemonProcess, start
 
 # More than any benchmark asks at once.
 _CONNECTIONS = 1000
+# A line of the log that is worse than a warning, with the traceback below it.
+_BAD_EVENT = re.compile(
+    r"^[0-9T:.-]+Z (?:(?!info |warn )|\w+ [^\n]*Unhandled)[^\n]*\n(?: [^\n]*\n)*", re.M
+)
+_FEW = 3
 
 
 @asynccontextmanager
@@ -52,9 +58,14 @@ def complaints(process: DaemonProcess) -> list[str]:
     """
     What is wrong with what a daemon has logged.
     """
-    if process.levels() <= {"info", "warn"} and "Unhandled" not in process.log:
-        return []
-    return [f"The log speaks of errors:\n{process.log[-5000:]}"]
+    found = [event[0] for event in _BAD_EVENT.finditer(process.log)]
+    wrong = []
+    if found:
+        first = "".join(found[:_FEW])[:5000]
+        wrong.append(f"The log speaks of {len(found)} errors:\n{first}")
+    if "Traceback" in process.complaints:
+        wrong.append(process.complaints[-5000:])
+    return wrong
 
 
 async def stopped(process: DaemonProcess) -> list[str]:

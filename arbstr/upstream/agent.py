@@ -13,9 +13,9 @@ from attrs import define, field, frozen
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -192,6 +192,7 @@ class LeanAgent:
         connecting: Deferred[Any] = target.endpoint.connect(
             _ConnectionFactory(self._pool, target.origin)
         )
+        connecting.addErrback(_given_up)
         return connecting.addCallback(lambda made: made.send(data))
 
     def _send_again(
@@ -222,6 +223,17 @@ class LeanAgent:
             endpoint = wrapClientTLS(creator, endpoint)
         host = uri.host if usual else b"%s:%d" % (uri.host, uri.port)
         return _Target(origin, uri.originForm, host, endpoint)
+
+
+def _given_up(reason: Failure) -> Failure:
+    """
+    Endpoints have a name of their own for being cancelled, which would pass for a
+    failure of the provider: the next one would be asked for a client that has
+    left.
+    """
+    return (
+        Failure(CancelledError()) if reason.check(ConnectingCancelledError) else reason
+    )
 
 
 def _refuse_encoded(response: Response) -> Response:

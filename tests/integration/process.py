@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -34,19 +35,19 @@ class DaemonProcess(ProcessProtocol):
     A process, and what it has said so far.
 
     @ivar directory: where it runs.
-    @ivar log: what it wrote to its standard output, where C{twistd -n} logs.
     @ivar complaints: what it wrote to its standard error.
     """
 
     directory: Path
-    log: str = ""
+    _log: list[str] = field(factory=list)
     complaints: str = ""
+    _decoder: IncrementalDecoder = field(factory=getincrementaldecoder("utf-8"))
     _code: int | None = None
     _exit_waiters: list[Deferred[int]] = field(factory=list)
     _log_waiters: dict[tuple[str, int], Deferred[None]] = field(factory=dict)
 
     def outReceived(self, data: bytes) -> None:
-        self.log += data.decode()
+        self._log.append(self._decoder.decode(data))
         for text, times in list(self._log_waiters):
             if self.log.count(text) >= times:
                 self._log_waiters.pop((text, times)).callback(None)
@@ -62,6 +63,15 @@ class DaemonProcess(ProcessProtocol):
             unheard.errback(
                 AssertionError(f"It ended without {text!r}:\n{self.everything}")
             )
+
+    @property
+    def log(self) -> str:
+        """
+        What it wrote to its standard output, where C{twistd -n} logs.
+        """
+        # Put together when somebody looks: a log may become long.
+        self._log = ["".join(self._log)]
+        return self._log[0]
 
     @property
     def everything(self) -> str:

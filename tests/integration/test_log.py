@@ -113,7 +113,7 @@ class FileModeTests(ProcessTestCase):
         process = self.spawn_without_umask("--listen", LOOPBACK)
         log = process.directory / "twistd.log"
         await self.soon(lambda: log.exists() and " providers" in log.read_text())
-        process.log = log.read_text()
+        process.outReceived(log.read_bytes())
         self.port = process.listening_port()
         self.assertEqual((await self.ask()).status, 200)
         modes = {

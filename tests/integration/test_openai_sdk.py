@@ -5,7 +5,7 @@ what most people get to see.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from openai import (
@@ -18,15 +18,16 @@ from openai import (
 from openai.types.chat import ChatCompletionChunk
 from twisted.internet.threads import deferToThread
 
+from .broken_streams import BROKEN, SOUND, by_model
 from .harness import MODEL, coroutine
 from .process import DaemonProcess, ProcessTestCase
 
 Result = TypeVar("Result")
 
 
-class OpenAITests(ProcessTestCase):
+class ClientTestCase(ProcessTestCase):
     """
-    The client keeps its defaults, retries among them.
+    Starts a daemon, and uses OpenAI's client for Python on it.
     """
 
     async def use(
@@ -49,6 +50,12 @@ class OpenAITests(ProcessTestCase):
                 return job(client)
 
         return process, await deferToThread(run)
+
+
+class OpenAITests(ClientTestCase):
+    """
+    The client keeps its defaults, retries among them.
+    """
 
     @coroutine
     async def test_buffered(self) -> None:
@@ -178,3 +185,74 @@ class OpenAITests(ProcessTestCase):
         await process.exited()
         self.assertEqual(process.log.count(" 502 model=gpt-4o "), 1)
         self.assertEqual(process.log.count("broken:5xx"), 3)
+
+
+class FaultTests(ClientTestCase):
+    """
+    A provider that breaks its streams in every way there is.
+    """
+
+    timeout = 120
+
+    async def streams(self, models: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+        """
+        Ask for a stream of each of these models, one after the other.
+
+        @return: by model, the text, the finish_reason, and what was raised, if
+            anything was.
+        """
+
+        def ask_all(client: OpenAI) -> dict[str, tuple[str, str, str]]:
+            return {model: _stream(client, model) for model in models}
+
+        self.provider("alpha", by_model)
+        _, heard = await self.use(ask_all, "--config", self.written(**faulty(self)))
+        return heard
+
+    @coroutine
+    async def test_broken(self) -> None:
+        """
+        Each of them raises what programs expect to be raised, and says who broke
+        it.
+        """
+        heard = await self.streams(BROKEN)
+        self.assertEqual(list(heard), list(BROKEN))
+        for model, (_, _, error) in heard.items():
+            self.assertRegex(error, r"^APIError: .*\balpha: ", model)
+
+    @coroutine
+    async def test_whole(self) -> None:
+        """
+        Those that only look odd come to their ends.
+        """
+        heard = await self.streams(SOUND)
+        self.assertEqual(heard, dict.fromkeys(SOUND, ("Hello!", "stop", "")))
+
+
+def faulty(test: ProcessTestCase) -> dict[str, Any]:
+    """
+    Sections of a configuration in which the provider serves all that it can break,
+    and is not waited for.
+    """
+    timeouts = {"first_byte": 1, "idle": 1}
+    models = {"models": [*BROKEN, *SOUND], "timeouts": timeouts}
+    return {
+        "providers": test.settings({"alpha": models})["providers"],
+        "circuit": {"failure_threshold": 1000},
+    }
+
+
+def _stream(client: OpenAI, model: str) -> tuple[str, str, str]:
+    text = finish = error = ""
+    try:
+        for chunk in client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "Hi"}], stream=True
+        ):
+            (choice,) = chunk.choices
+            text += choice.delta.content or ""
+            finish = choice.finish_reason or finish
+    except APIError as raised:
+        error = f"APIError: {raised.message}"
+    except Exception as stumbled:
+        error = repr(stumbled)
+    return text, finish, error

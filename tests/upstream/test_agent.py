@@ -7,7 +7,7 @@ from __future__ import annotations
 from attrs import define
 from treq.response import _Response
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -241,6 +241,14 @@ class ConnectionTests(ConnectionsTestCase):
         self.get(connect_seconds=7)
         patience = [timeout for *_, timeout, _ in self.reactor.tcpClients]
         self.assertEqual(patience, [3, 7])
+
+    def test_given_up_while_connecting(self) -> None:
+        """
+        That is not the provider's failure.
+        """
+        getting = self.get()
+        getting.cancel()
+        self.failureResultOf(getting, CancelledError)
 
     def test_client_is_kept(self) -> None:
         """

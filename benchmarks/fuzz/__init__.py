@@ -1,0 +1,3 @@
+"""
+Fuzzing: bytes that nobody would think of, for what reads bytes of strangers.
+"""
