@@ -65,6 +65,8 @@ class Connection(Protocol):
     def connectionMade(self) -> None:
         self._provider.connections.append(self)
         self._provider.connected += 1
+        # What is written apart is sent apart, and at once.
+        cast(ITCPTransport, self.transport).setTcpNoDelay(True)
         self.write(self._provider.greeting)
 
     def dataReceived(self, data: bytes) -> None:

@@ -31,10 +31,12 @@ class MisbehavingTestCase(StoppedClockTestCase):
     slot that was not given back would be missed.
 
     @cvar back: who serves once alpha behaves.
+    @cvar fault: what has come of alpha's attempts.
     @cvar timers: how many run while the daemon waits for alpha.
     """
 
     back = "alpha"
+    fault = Fault("reset", "connect")
     timers = 1
 
     def setUp(self) -> None:

@@ -5,9 +5,10 @@ Providers that misbehave before there is an answer, or in its body.
 from __future__ import annotations
 
 from ..faults import Fault, for_each, pause
-from ..providers import FIRST, STREAM_HEAD, chunk, delta
+from ..harness import coroutine
+from ..providers import FIRST, STREAM_HEAD, answers, chunk, delta
 from .catalogue import ANSWER, BODY_ENDS, CHUNKED, JSON, NO_ANSWER, NO_JSON, OK
-from .misbehaving import MisbehavingTestCase
+from .misbehaving import ALONE, RETRY, MisbehavingTestCase
 
 HEL = delta("Hel")
 HALF = ANSWER[: len(ANSWER) // 2]
@@ -80,3 +81,25 @@ class BodyTests(MisbehavingTestCase):
         """
         play = self.misbehave(fault, EVENT_STREAM + MUCH + FIRST + HEL, pause)
         await self.breaks_off(play, FIRST + HEL)
+
+
+class RedirectTests(MisbehavingTestCase):
+    """
+    A redirect would carry our key to another host.
+    """
+
+    @coroutine
+    async def test_not_followed(self) -> None:
+        """
+        Wherever it leads, and whatever it is called.
+        """
+        self.start(retry=RETRY)
+        location = f"Location: {self.beta.url}/chat/completions"
+        for status in (301, 302, 303, 307, 308):
+            self.alpha.script = answers(status, {}, location)
+            answer = await self.ask(headers=ALONE)
+            self.assertEqual(answer.status, 502)
+            self.assertIn(f"HTTP {status}", answer.error()["message"])
+            self.assertIsNone(answer.header("Location"))
+            self.daemon.circuits.record_success("alpha")
+        self.assertEqual((self.beta.requests, self.beta.connected), ([], 0))
