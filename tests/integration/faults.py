@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
@@ -159,9 +160,21 @@ class Fault:
         return 1 if self.kind == "protocol" else 2
 
 
-def for_each(*tables: Iterable[Fault]) -> Callable[[type], type]:
+class Named(Protocol):
     """
-    Make a test of every fault and every method C{check_...} of a test case.
+    A line of a table.
+    """
+
+    @property
+    def name(self) -> str:
+        """
+        What it is called there.
+        """
+
+
+def for_each(*tables: Iterable[Named]) -> Callable[[type], type]:
+    """
+    Make a test of every line and every method C{check_...} of a test case.
     """
 
     def add_tests(case: type) -> type:
@@ -178,7 +191,7 @@ def for_each(*tables: Iterable[Fault]) -> Callable[[type], type]:
 
 
 def _test_of(
-    check: Callable[..., Awaitable[None]], fault: Fault, name: str
+    check: Callable[..., Awaitable[None]], fault: Named, name: str
 ) -> Callable[..., Deferred[None]]:
     def test(case: object) -> Deferred[None]:
         return Deferred.fromCoroutine(check(case, fault))  # type: ignore[arg-type]
