@@ -181,8 +181,8 @@ class DaemonTestCase(TestCase):
             database,
         )
         self.addCleanup(self.daemon.ledger.drain)
-        clients = Clients(self.daemon.site, clock)
-        port = reactor.listenTCP(0, clients, interface="127.0.0.1")
+        self.clients = Clients(self.daemon.site, clock)
+        port = reactor.listenTCP(0, self.clients, interface="127.0.0.1")
         self.port = port.getHost().port
         self.baseline = Baseline.take(self.daemon)
         self.addCleanup(port.stopListening)

@@ -105,3 +105,99 @@ class BadRequestTests(ErrorTestCase):
         (row,) = self.ledger.rows
         self.assertEqual(row.request_id, answer.header("X-Arbstr-Request-Id"))
         self.assertEqual((row.success, row.error_status), (False, 400))
+
+    @coroutine
+    async def test_huge_integer(self) -> None:
+        """
+        Python alone would take it for a bug of its own.
+        """
+        body = json.dumps(chat(seed="HUGE")).replace('"HUGE"', "9" * 5000)
+        await self.refused(body.encode(), "The body is not valid JSON")
+
+    @coroutine
+    async def test_negative_limit(self) -> None:
+        """
+        That is not less than nothing.
+        """
+        await self.refused_field("at least 1", "max_tokens", max_tokens=-1)
+
+    @coroutine
+    async def test_fraction_of_an_answer(self) -> None:
+        """
+        Answers are whole.
+        """
+        await self.refused_field("an integer", "n", n=1.5)
+
+    @coroutine
+    async def test_too_many_answers(self) -> None:
+        """
+        Nobody could pay them.
+        """
+        await self.refused_field("at most 65536", "n", n=10**9)
+
+    @coroutine
+    async def test_options_of_wrong_type(self) -> None:
+        """
+        They are an object.
+        """
+        await self.refused_field(
+            "an object", "stream_options", stream=True, stream_options="usage"
+        )
+
+    @coroutine
+    async def test_infinity(self) -> None:
+        """
+        No more than NaN.
+        """
+        body = json.dumps(chat(temperature=float("inf"))).encode()
+        await self.refused(body, "Infinity is not JSON")
+
+    @coroutine
+    async def test_something_after_it(self) -> None:
+        """
+        One object is a request.
+        """
+        await self.refused(json.dumps(chat()).encode() * 2, "not valid JSON")
+
+
+class ForwardedTests(ErrorTestCase):
+    """
+    What is none of our business reaches the provider as it came.
+    """
+
+    async def passes(self, body: bytes) -> None:
+        self.start_healthy()
+        self.assertEqual((await self.post(body)).status, 200)
+        (received,) = self.providers["alpha"].requests
+        self.assertEqual(received.body, body)
+
+    @coroutine
+    async def test_unknown_fields(self) -> None:
+        """
+        With numbers that Python would write in another way.
+        """
+        more = b'{"x": 1.50, "y": {"z": [1E400, 12345678901234567890]}, '
+        await self.passes(json.dumps(chat()).encode().replace(b"{", more, 1))
+
+    @coroutine
+    async def test_duplicate_keys(self) -> None:
+        """
+        Whichever of them the provider will believe.
+        """
+        twice = b'{"seed": 1, "seed": 2, '
+        await self.passes(json.dumps(chat()).encode().replace(b"{", twice, 1))
+
+    @coroutine
+    async def test_deep_but_not_too_deep(self) -> None:
+        """
+        64 levels in all.
+        """
+        deep = b'{"x": %b%b, ' % (b"[" * 63, b"]" * 63)
+        await self.passes(json.dumps(chat()).encode().replace(b"{", deep, 1))
+
+    @coroutine
+    async def test_huge_limit(self) -> None:
+        """
+        Providers know theirs.
+        """
+        await self.passes(json.dumps(chat(max_tokens=10**30)).encode())

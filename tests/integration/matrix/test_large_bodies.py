@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
+from ..aftermath import descriptors
 from ..harness import chat, coroutine
+from ..providers import Connection, Received, chunk, serves
 from ..telling import ErrorTestCase
 
 
@@ -91,3 +93,66 @@ class TooLargeTests(ErrorTestCase):
         self.start_limited()
         body = json.dumps(chat()).encode().ljust(1000)
         self.assertEqual((await self.post(body)).status, 200)
+
+    @coroutine
+    async def test_chunks_that_are_never_too_large_each(self) -> None:
+        """
+        Nor does it help to hide the size in extensions.
+        """
+        self.start_limited()
+        client = await self.connect()
+        client.socket.write(self.HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        client.socket.write(b"1;x=%b\r\nx\r\n" % (b"y" * 100) * 1001)
+        await client.lost
+        self.assertTrue(client.data.startswith(b"HTTP/1.1 413 "), client.data)
+
+
+class SpoolingTests(ErrorTestCase):
+    """
+    Bodies stay in memory: nobody can fill the disk.
+    """
+
+    HEAD = TooLargeTests.HEAD
+    BODY = json.dumps(chat()).encode().ljust(1_000_000)
+
+    def files(self) -> set[str]:
+        """
+        The files that are open.
+        """
+        return {name for name in descriptors() if name.startswith("/")}
+
+    async def is_not_spooled(self, announced: bytes, body: bytes) -> None:
+        """
+        While the provider is being asked, the body is in no file.
+        """
+        open_then: list[set[str]] = []
+
+        def script(connection: Connection, request: Received) -> None:
+            open_then.append(self.files())
+            serves(connection, request)
+
+        alpha = self.provider("alpha", script)
+        self.start()
+        before = self.files()
+        client = await self.exchange(
+            self.HEAD + announced + b"\r\nConnection: close\r\n\r\n", body
+        )
+        self.assertTrue(client.data.startswith(b"HTTP/1.1 200 "), client.data[:100])
+        self.assertEqual([files - before for files in open_then], [set()])
+        self.assertEqual(alpha.requests[0].body, self.BODY)
+
+    @coroutine
+    async def test_announced(self) -> None:
+        """
+        A megabyte.
+        """
+        length = b"Content-Length: %d" % len(self.BODY)
+        await self.is_not_spooled(length, self.BODY)
+
+    @coroutine
+    async def test_chunked(self) -> None:
+        """
+        Nobody knows how much there will be.
+        """
+        body = chunk(self.BODY[:500_000]) + chunk(self.BODY[500_000:]) + chunk(b"")
+        await self.is_not_spooled(b"Transfer-Encoding: chunked", body)

@@ -5,7 +5,10 @@ there.
 
 from __future__ import annotations
 
-from ..harness import coroutine
+import json
+
+from ..harness import chat, coroutine
+from ..providers import completion, is_silent, serves
 from ..telling import PATH, ErrorTestCase
 
 
@@ -97,3 +100,149 @@ class RouteTests(ErrorTestCase):
     async def test_head_of_what_wants_post(self) -> None:
         self.start_healthy()
         self.assertIn(b"\r\nAllow: POST", await self.heads(PATH, b"405"))
+
+    @coroutine
+    async def test_options_of_everything(self) -> None:
+        """
+        There is no such route.
+        """
+        self.start_healthy()
+        client = await self.exchange(
+            b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        self.assertTrue(client.data.startswith(b"HTTP/1.1 404 "), client.data)
+        self.assertIn(b"\r\nContent-Type: application/json\r\n", client.data)
+
+    @coroutine
+    async def test_connect(self) -> None:
+        """
+        We are no such proxy.
+        """
+        self.start_healthy()
+        client = await self.exchange(
+            b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        self.assertRegex(client.data, rb"\AHTTP/1.1 40[0-5] ")
+        self.assertIn(b"\r\nContent-Type: application/json\r\n", client.data)
+
+    @coroutine
+    async def test_unknown_method(self) -> None:
+        """
+        Whether or not somebody knows it.
+        """
+        self.start_healthy()
+        client = await self.exchange(
+            b"BREW /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n",
+            b"Connection: close\r\n\r\n",
+        )
+        self.assertRegex(client.data, rb"\AHTTP/1.1 40[05] ")
+        self.assertIn(b"\r\nContent-Type: application/json\r\n", client.data)
+
+
+def asked(*headers: bytes, version: bytes = b"1.1", stream: bool = False) -> bytes:
+    """
+    A whole chat completion request.
+    """
+    body = json.dumps(chat(stream)).encode()
+    lines = [
+        b"POST /v1/chat/completions HTTP/" + version,
+        b"Host: localhost",
+        b"Content-Type: application/json",
+        b"Content-Length: %d" % len(body),
+        *headers,
+    ]
+    return b"\r\n".join([*lines, b"", body])
+
+
+class PipeliningTests(ErrorTestCase):
+    """
+    Several requests in one go.
+    """
+
+    @coroutine
+    async def test_in_order(self) -> None:
+        """
+        The first is slow, and the others wait for it.
+        """
+        alpha = self.provider("alpha", is_silent)
+        self.start()
+        client = await self.connect()
+        health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        client.socket.write(asked() + health + asked(b"Connection: close") + health)
+        await alpha.asked()
+        self.assertEqual(client.data, b"")
+        alpha.script = serves
+        serves(alpha.connections[0], alpha.requests[0])
+        await client.lost
+        first, second, third = client.data.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        self.assertIn(b"chat.completion", first)
+        self.assertTrue(second.endswith(b"\r\n\r\nok"), second)
+        self.assertIn(b"chat.completion", third)
+        self.assertEqual(len(alpha.requests), 2)
+
+    @coroutine
+    async def test_behind_a_stream(self) -> None:
+        """
+        A stream ends before the next answer begins.
+        """
+        self.start_healthy()
+        client = await self.exchange(asked(stream=True) + asked(b"Connection: close"))
+        stream, answer = client.data.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        self.assertTrue(stream.endswith(b"\r\n0\r\n\r\n"), stream[-100:])
+        self.assertIn(b'"chat.completion"', answer)
+
+    @coroutine
+    async def test_behind_a_bad_body(self) -> None:
+        """
+        The connection can be used on.
+        """
+        self.start_healthy()
+        bad = b"Host: localhost\r\nContent-Type: application/json\r\n"
+        client = await self.exchange(
+            b"POST /v1/chat/completions HTTP/1.1\r\n" + bad,
+            b"Content-Length: 2\r\n\r\n[]" + asked(b"Connection: close"),
+        )
+        statuses = [part[:3] for part in client.data.split(b"HTTP/1.1 ")[1:]]
+        self.assertEqual(statuses, [b"400", b"200"])
+
+
+class OldTests(ErrorTestCase):
+    """
+    HTTP/1.0 knows no chunks: the end of the connection is the end.
+    """
+
+    @coroutine
+    async def test_buffered(self) -> None:
+        """
+        The length is told.
+        """
+        self.start_healthy()
+        client = await self.exchange(asked(version=b"1.0"))
+        head, _, body = client.data.partition(b"\r\n\r\n")
+        self.assertRegex(head, rb"\AHTTP/1.[01] 200 ")
+        self.assertNotIn(b"transfer-encoding", head.lower())
+        self.assertEqual(json.loads(body), completion())
+
+    @coroutine
+    async def test_streamed(self) -> None:
+        """
+        C{[DONE]} tells that it is whole.
+        """
+        self.start_healthy()
+        client = await self.exchange(asked(version=b"1.0", stream=True))
+        head, _, body = client.data.partition(b"\r\n\r\n")
+        self.assertRegex(head, rb"\AHTTP/1.[01] 200 ")
+        self.assertNotIn(b"transfer-encoding", head.lower())
+        self.assertTrue(body.startswith(b"data: {"), body[:100])
+        self.assertTrue(body.endswith(b"data: [DONE]\n\n"), body[-100:])
+
+    @coroutine
+    async def test_error(self) -> None:
+        """
+        In JSON, too.
+        """
+        self.start_healthy()
+        client = await self.exchange(b"GET /nothing HTTP/1.0\r\n\r\n")
+        head, _, body = client.data.partition(b"\r\n\r\n")
+        self.assertRegex(head, rb"\AHTTP/1.[01] 404 ")
+        self.assertEqual(json.loads(body)["error"]["type"], "invalid_request_error")
