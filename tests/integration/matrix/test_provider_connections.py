@@ -87,7 +87,7 @@ class UnreachableTests(MisbehavingTestCase):
         self.addCleanup(reactor.installNameResolver, known)
         self.back = "beta"
         self.start({"alpha": {"url": f"http://{NAME}/v1"}}, retry=RETRY)
-        await self.is_unreachable("DNS")
+        await self.is_unreachable("DNS: ")
         self.daemon.circuits.record_success("alpha")
 
 
