@@ -242,6 +242,9 @@ class Dispatcher:
         if failure.kind == "4xx":
             permit.inconclusive(failure.message)
             return
+        if failure.ours:
+            permit.release()
+            return
         charged = name in tries.charged and not permit.is_probe
         tries.charged.add(name)
         if permit.resolved:

@@ -4,7 +4,9 @@ Tests for L{arbstr.dispatch}: what clients and circuit breakers are told.
 
 from __future__ import annotations
 
-from twisted.internet.error import ConnectionRefusedError
+from errno import EMFILE
+
+from twisted.internet.error import ConnectBindError, ConnectionRefusedError
 
 from arbstr.circuit import CircuitState
 from arbstr.config.model import CircuitSettings
@@ -266,6 +268,18 @@ class CircuitTests(DispatchTestCase):
         self.assert_fails(dispatched, 502)
         self.assertEqual(self.circuits.failure_count("alpha"), 1)
 
+    def test_shortage_of_our_own(self) -> None:
+        """
+        That this machine has no descriptor left says nothing about a provider.
+        """
+        dispatched = self.dispatch("alpha")
+        for delay in (*BACKOFF[:2], 0):
+            self.last.fail(ConnectBindError(EMFILE, "Too many open files"))
+            self.clock.advance(delay)
+        self.assert_fails(dispatched, 502)
+        self.assertEqual(self.asked, ["alpha"] * 3)
+        self.assertEqual(self.circuits.failure_count("alpha"), 0)
+
     def test_4xx_changes_nothing(self) -> None:
         """
         Neither for better nor for worse.
@@ -286,6 +300,17 @@ class CircuitTests(DispatchTestCase):
         self.circuits.trip("alpha")
         self.clock.advance(OPEN_SECONDS)
         return self.dispatch("alpha")
+
+    def test_probe_that_could_not_be_sent(self) -> None:
+        """
+        The next request is the probe.
+        """
+        dispatched = self.probe()
+        self.last.fail(ConnectBindError(EMFILE, "Too many open files"))
+        self.clock.advance(BACKOFF[0])
+        self.serve()
+        self.assert_served(dispatched, by="alpha")
+        self.assertIs(self.circuits.state("alpha"), CircuitState.CLOSED)
 
     def test_probe_succeeds(self) -> None:
         """

@@ -5,6 +5,7 @@ outcome is to be understood.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from attrs import field, frozen
@@ -33,6 +34,10 @@ from .wire import ChatRequest
 USER_AGENT = f"arbstr/{__version__}"
 _USER_AGENT = USER_AGENT.encode("ascii")
 
+# This machine has no descriptors, ports or memory left for a connection.
+_SHORTAGES = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+)
 _LARGEST_JSON = 32 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
 _REQUEST_IDS = (b"x-request-id", b"x-routstr-request-id", b"x-generation-id")
@@ -241,10 +246,12 @@ def understand(reason: Exception) -> Exception:
         return AttemptFailed("connect", f"TLS: {_tls_reasons(reason)}")
     if isinstance(reason, VerificationError):
         return AttemptFailed("connect", "TLS: the certificate is for another name")
-    if isinstance(reason, (error.ConnectError, error.ConnectionClosed, OSError)):
-        return AttemptFailed("connect", text)
     if isinstance(reason, error.DNSLookupError):
         return AttemptFailed("connect", f"DNS: {text}")
+    if isinstance(reason, error.ConnectError):
+        return AttemptFailed("connect", text, ours=reason.osError in _SHORTAGES)
+    if isinstance(reason, (error.ConnectionClosed, OSError)):
+        return AttemptFailed("connect", text)
     return AttemptFailed("protocol", f"{type(reason).__name__}: {text}")
 
 

@@ -58,6 +58,7 @@ class AttemptFailed(Exception):
     @ivar reply: the provider's answer, if it is one that the client may see.
     @ivar content_sent: the client has seen part of the answer: no other
         provider can take over.
+    @ivar ours: this machine could not ask, which says nothing about the provider.
     """
 
     kind: Kind
@@ -65,6 +66,7 @@ class AttemptFailed(Exception):
     status: int | None = None
     reply: Reply | None = None
     content_sent: bool = False
+    ours: bool = False
 
     def __str__(self) -> str:
         return self.message

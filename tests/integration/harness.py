@@ -9,12 +9,10 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-from attrs import define
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IOpenSSLServerConnectionCreator,
     IReactorTime,
 )
@@ -23,14 +21,15 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
-from zope.interface import implementer
 
-from arbstr.circuit.permit import Permit
 from arbstr.config.model import Config
 from arbstr.daemon import Daemon, build
 from arbstr.ledger.database import Database
+from arbstr.web.clients import Clients
 from tests.fakes import ListLedger
 
+from .aftermath import Baseline
+from .clocks import SkippingClock
 from .providers import FakeProvider, Script, serves
 from .wire import Answer, Begun, Body, Collected, RawClient
 
@@ -50,6 +49,9 @@ __all__ = [
 
 reactor: Any = global_reactor
 
+# Longer than any circuit stays open, and any provider is left alone.
+_LONG_AFTER = 3601
+
 # Rates in sats per 1M tokens: alpha before beta before gamma.
 RATES = {"alpha": 1000, "beta": 2000, "gamma": 3000}
 MODEL = "gpt-4o"
@@ -67,34 +69,6 @@ def coroutine(
         return Deferred.fromCoroutine(test(*args))
 
     return run
-
-
-@implementer(IReactorTime)
-@define
-class SkippingClock:
-    """
-    The reactor's clock, but hours can be skipped.  Timers are not hurried.
-    """
-
-    skipped: float = 0.0
-
-    def seconds(self) -> float:
-        return float(reactor.seconds()) + self.skipped
-
-    def callLater(
-        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
-    ) -> IDelayedCall:
-        call: IDelayedCall = reactor.callLater(delay, callable, *args, **kw)
-        return call
-
-    def getDelayedCalls(self) -> list[IDelayedCall]:
-        return list(reactor.getDelayedCalls())
-
-    def skip(self, seconds: float) -> None:
-        """
-        So much time has passed.
-        """
-        self.skipped += seconds
 
 
 def chat(stream: bool = False, **fields: Any) -> dict[str, Any]:
@@ -117,7 +91,6 @@ class DaemonTestCase(TestCase):
         self.providers: dict[str, FakeProvider] = {}
         self.clock = SkippingClock()
         self.ledger = ListLedger()
-        self.permits: list[Permit] = []
         self._pool = HTTPConnectionPool(reactor, persistent=False)
         self._agent = Agent(reactor, pool=self._pool)
 
@@ -196,22 +169,24 @@ class DaemonTestCase(TestCase):
 
         @param database: its books, open; whoever opened it closes it.
         """
-        config = self.configure(providers, **sections)
+        self.config = self.configure(providers, **sections)
+        self._database = database
+        clock = self.daemon_clock()
         self.daemon = build(
-            config,
+            self.config,
             self.daemon_reactor(),
-            self.daemon_clock(),
+            clock,
             self.ledger,
             tls_policy,
             database,
         )
         self.addCleanup(self.daemon.ledger.drain)
-        self._watch_permits()
-        port = reactor.listenTCP(0, self.daemon.site, interface="127.0.0.1")
+        self.clients = Clients(self.daemon.site, clock)
+        port = reactor.listenTCP(0, self.clients, interface="127.0.0.1")
         self.port = port.getHost().port
-        self.addCleanup(self._nothing_left)
-        self.addCleanup(self.daemon.connections.close)
+        self.baseline = Baseline.take(self.daemon)
         self.addCleanup(port.stopListening)
+        self.addCleanup(self._unharmed)
         return self.daemon
 
     async def request(
@@ -311,31 +286,37 @@ class DaemonTestCase(TestCase):
         while not holds():
             await deferLater(reactor, 0)
 
-    def _watch_permits(self) -> None:
+    def long_after(self) -> None:
         """
-        Remember every permit, so that none is forgotten unresolved.
+        Let so much time pass that every circuit and cool-down is over.
         """
-        circuits = self.daemon.circuits
-        acquire_first = circuits.acquire_first
+        self.clock.skip(_LONG_AFTER)
 
-        def watched(*args: Any, **options: Any) -> Deferred[Any]:
-            return acquire_first(*args, **options).addCallback(remember)
-
-        def remember(answer: tuple[Any, Permit]) -> tuple[Any, Permit]:
-            self.permits.append(answer[1])
-            return answer
-
-        self.patch(circuits, "acquire_first", watched)
-
-    async def _nothing_left_async(self) -> None:
-        await self.soon(lambda: len(self.daemon.in_flight) == 0)
-        unresolved = [permit for permit in self.permits if not permit.resolved]
-        self.assertEqual(unresolved, [])
-
-    def _nothing_left(self) -> Deferred[None]:
-        checking = Deferred.fromCoroutine(self._nothing_left_async())
+    def _unharmed(self) -> Deferred[None]:
+        checking = Deferred.fromCoroutine(self._is_unharmed())
         # trial does not limit the time of cleanups.
         return checking.addTimeout(self.timeout, reactor)
+
+    async def _is_unharmed(self) -> None:
+        """
+        Nothing is in flight, no permit is out, providers that behave are asked
+        again, and but for idle connections nothing more is open than before.
+        """
+        await self.soon(self.baseline.nothing_in_flight)
+        self.assertEqual(self.baseline.unresolved(), [])
+        self.long_after()
+        for provider in self.providers.values():
+            provider.recover(reactor)
+        (model, *_) = self.config.providers[0].models
+        token = self.config.server.auth_token
+        headers = {} if token is None else _bearer(token.get_secret_value())
+        for stream in (False, True):
+            answer = await self.ask(chat(stream, model=model.name), headers)
+            self.assertEqual((answer.status, answer.whole), (200, True), answer.body)
+        await self.daemon.connections.close()
+        if self._database is None:
+            # Its connections are its own affair.
+            await self.soon(self.baseline.nothing_more_open)
 
 
 class StoppedClockTestCase(DaemonTestCase):
@@ -353,5 +334,16 @@ class StoppedClockTestCase(DaemonTestCase):
         clock: IReactorTime = self.stopped
         return clock
 
+    def long_after(self) -> None:
+        """
+        See L{DaemonTestCase.long_after}.
+        """
+        self._no_timers_left()
+        self.stopped.advance(_LONG_AFTER)
+
     def _no_timers_left(self) -> None:
         self.assertEqual(self.stopped.getDelayedCalls(), [])
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -59,13 +59,15 @@ class Connection(Protocol):
 
     def __init__(self, provider: FakeProvider) -> None:
         self.lost: Deferred[None] = Deferred()
-        self.paused = False
         self._provider = provider
         self._buffer = b""
 
     def connectionMade(self) -> None:
         self._provider.connections.append(self)
         self._provider.connected += 1
+        # What is written apart is sent apart, and at once.
+        cast(ITCPTransport, self.transport).setTcpNoDelay(True)
+        self.write(self._provider.greeting)
 
     def dataReceived(self, data: bytes) -> None:
         self._buffer += data
@@ -86,6 +88,13 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._provider.connections.remove(self)
         self.lost.callback(None)
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Neither side has closed it.
+        """
+        return self in self._provider.connections
 
     def write(self, data: bytes) -> None:
         """
@@ -121,6 +130,7 @@ class FakeProvider:
     A provider that does what its script says.
 
     @ivar tls: its certificate, if it speaks TLS.
+    @ivar greeting: what it says before anybody has asked.
     @ivar requests: all that have come, in order.
     @ivar connections: those that are open.
     @ivar connected: how many there have been.
@@ -129,15 +139,18 @@ class FakeProvider:
     name: str
     script: Script
     tls: IOpenSSLServerConnectionCreator | None = None
+    greeting: bytes = b""
     requests: list[Received] = field(factory=list)
     connections: list[Connection] = field(factory=list)
     connected: int = 0
     _port: Any = None
+    _number: int = 0
+    _listening: bool = False
     _waiting: list[tuple[int, Deferred[None]]] = field(factory=list)
 
     def start(self, reactor: Any) -> None:
         """
-        Listen on a random port.
+        Listen: at first on a random port, and then on that one.
         """
         plain = Factory.forProtocol(lambda: Connection(self))
         plain.noisy = False
@@ -145,7 +158,9 @@ class FakeProvider:
         if self.tls is not None:
             factory = TLSMemoryBIOFactory(self.tls, False, plain)
             factory.noisy = False
-        self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self._port = reactor.listenTCP(self._number, factory, interface="127.0.0.1")
+        self._number = self._port.getHost().port
+        self._listening = True
 
     @property
     def url(self) -> str:
@@ -153,12 +168,21 @@ class FakeProvider:
         The base URL to configure.
         """
         scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://127.0.0.1:{self._port.getHost().port}/v1"
+        return f"{scheme}://127.0.0.1:{self._number}/v1"
+
+    def recover(self, reactor: Any) -> None:
+        """
+        From now on, be there and serve.
+        """
+        self.script = serves
+        if not self._listening:
+            self.start(reactor)
 
     async def stop(self) -> None:
         """
         Close everything.
         """
+        self._listening = False
         await maybeDeferred(self._port.stopListening)
         for connection in list(self.connections):
             connection.reset()

@@ -14,11 +14,11 @@ from typing import Any
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase
 
+from .certificates import Authority
 from .harness import chat, coroutine, reactor
 from .leaks import BUG, ECHOES, PRIVATE, REPLACED, ROUTES, SECRETS, echoes, found
 from .process import DaemonProcess, ProcessTestCase
 from .providers import serves
-from .test_tls import Authority
 from .wire import Answer
 
 PROMPT = "Platypus-prompt-2120"

@@ -20,7 +20,6 @@ from .providers import (
     answers,
     completion,
     fails,
-    http,
     serves,
 )
 
@@ -40,16 +39,6 @@ class ProviderTests(DaemonTestCase):
         answer = await self.ask()
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.header("X-Upstream-Request-Id"), "caf\ufffd")
-
-    @coroutine
-    async def test_status_that_does_not_exist(self) -> None:
-        self.provider("alpha", lambda connection, _: connection.write(http(999, b"")))
-        self.provider("beta")
-        self.start()
-        answer = await self.ask()
-        self.assertEqual(answer.header("X-Arbstr-Provider"), "beta")
-        self.assertEqual(self.daemon.circuits.failure_count("alpha"), 1)
-        self.assertEqual(len(self.providers["alpha"].requests), 1)
 
     @coroutine
     async def test_key_is_not_echoed(self) -> None:

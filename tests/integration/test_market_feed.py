@@ -12,10 +12,10 @@ from cryptography import x509
 
 from tests.market import feed, recorded
 
+from .certificates import Authority
 from .harness import chat, coroutine
 from .marketplace import FEED_INTERVAL, PUBLIC, FeedTestCase, asked_for, lists
 from .providers import FakeProvider, answers, completion, is_silent
-from .test_tls import Authority
 
 NODE_KEY = "sk-node-0123456789abcdef"
 

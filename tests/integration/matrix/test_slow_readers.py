@@ -12,14 +12,14 @@ from twisted.internet.task import deferLater
 from twisted.internet.tcp import Server
 from zope.interface import implementer
 
-from .harness import (
+from ..harness import (
     Begun,
     DaemonTestCase,
     StoppedClockTestCase,
     coroutine,
     reactor,
 )
-from .providers import (
+from ..providers import (
     DONE,
     FIRST,
     STREAM_HEAD,
