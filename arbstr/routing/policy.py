@@ -37,6 +37,32 @@ class PolicyMatch:
         return None if self.rule is None else self.rule.name
 
 
+@frozen
+class _Keywords:
+    """
+    A rule's keywords, ready to be looked for.
+
+    @ivar folded: without regard to case.
+    @ivar pattern: finds any of them as a whole word, slowly.
+    """
+
+    folded: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, keywords: Iterable[str]) -> _Keywords:
+        """
+        Of a rule's.
+        """
+        # \b would not do: a keyword such as "c++" begins or ends in a character
+        # that is no part of a word.
+        alternatives = "|".join(map(re.escape, keywords))
+        return cls(
+            tuple(keyword.casefold() for keyword in keywords),
+            re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE),
+        )
+
+
 class Policies:
     """
     The rules, ready to be matched.
@@ -45,7 +71,7 @@ class Policies:
     def __init__(self, rules: Iterable[PolicyRule]) -> None:
         self._rules = {rule.name: rule for rule in rules}
         self._keywords = [
-            (rule, _whole_words(rule.keywords))
+            (rule, _Keywords.of(rule.keywords))
             for rule in self._rules.values()
             if rule.keywords
         ]
@@ -74,26 +100,73 @@ class Policies:
                     code="policy_not_found",
                 )
             return PolicyMatch(rule, "named by X-Arbstr-Policy")
-        for rule, words in self._keywords:
-            found = _search(words, last_user_text)
-            if found:
-                return PolicyMatch(rule, f"keyword '{found[0]}'")
+        ends = _ends(last_user_text) if self._keywords else []
+        for rule, keywords in self._keywords:
+            for end in ends:
+                found = end.search(keywords)
+                if found is not None:
+                    return PolicyMatch(rule, f"keyword '{found}'")
         return PolicyMatch(None, "no policy named and no keyword matched")
 
 
-def _search(words: re.Pattern[str], text: str) -> re.Match[str] | None:
+@frozen
+class _Scan:
     """
-    The first match in the beginning of a text, or else in its end.
+    The parts of a message in which keywords are looked for.
+
+    @ivar folded: the same without regard to case, where that takes the same
+        room, else C{None}.
+    @ivar start: where it begins; what is before may be the rest of a word.
     """
+
+    text: str
+    folded: str | None
+    start: int
+
+    @classmethod
+    def of(cls, text: str, start: int = 0) -> _Scan:
+        """
+        One end of a message, or all of a short one.
+        """
+        folded = text.casefold()
+        return cls(text, folded if len(folded) == len(text) else None, start)
+
+    def search(self, keywords: _Keywords) -> str | None:
+        """
+        The first of the keywords that is a whole word here, as it is written.
+        """
+        if self.folded is None:
+            found = keywords.pattern.search(self.text, self.start)
+            return None if found is None else found[0]
+        places = (self._find(self.folded, keyword) for keyword in keywords.folded)
+        first = min((each for each in places if each is not None), default=None)
+        return None if first is None else self.text[first[0] : first[1]]
+
+    def _find(self, folded: str, keyword: str) -> tuple[int, int] | None:
+        start = folded.find(keyword, self.start)
+        while start >= 0:
+            end = start + len(keyword)
+            if not _is_word(folded[start - 1 : start]) and not _is_word(
+                folded[end : end + 1]
+            ):
+                return start, end
+            start = folded.find(keyword, start + 1)
+        return None
+
+
+def _ends(text: str) -> list[_Scan]:
+    """
+    The beginning of a text and its end.
+    """
+    if len(text) <= _SCANNED_CHARS:
+        return [_Scan.of(text)]
     rest = _REST_OF_WORD.match(text, _SCANNED_CHARS)
-    beginning = len(text) if rest is None else rest.end()
-    return words.search(text, 0, beginning) or words.search(
-        text, max(0, len(text) - _SCANNED_CHARS)
-    )
+    beginning = _SCANNED_CHARS if rest is None else rest.end()
+    return [
+        _Scan.of(text[:beginning]),
+        _Scan.of(text[-_SCANNED_CHARS - 1 :], start=1),
+    ]
 
 
-def _whole_words(keywords: Iterable[str]) -> re.Pattern[str]:
-    # \b would not do: a keyword such as "c++" begins or ends in a character
-    # that is no part of a word.
-    alternatives = "|".join(re.escape(keyword) for keyword in keywords)
-    return re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE)
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

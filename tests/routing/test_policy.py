@@ -173,6 +173,15 @@ class KeywordTests(SynchronousTestCase):
         match = policies(code="code").match(None, "some CODE")
         self.assertEqual(match.reason, "keyword 'CODE'")
 
+    def test_other_alphabets(self) -> None:
+        """
+        Also where a letter without regard to case is two.
+        """
+        rules = policies(code="code", fuss="fuß")
+        self.assertEqual(rules.match(None, "straße: CODE").reason, "keyword 'CODE'")
+        self.assertEqual(rules.match(None, "der Fuß").name, "fuss")
+        self.assertIsNone(rules.match(None, "straßecode").rule)
+
     def test_no_match(self) -> None:
         """
         Where nothing matches, no rule applies, not even one without keywords.
