@@ -225,12 +225,13 @@ class Exchange:
         """
         usage = self.best_usage()
         served, plan = self.candidate, self.plan
+        latency, ttft = self.latency_ms(), self._ms(self.first_content)
         return RequestLog(
             request_id=self.request_id,
             timestamp=self.timestamp,
             streaming=self.streaming,
             success=failure is None,
-            latency_ms=self.latency_ms(),
+            latency_ms=latency,
             model=self.model,
             provider=None if served is None else served.name,
             policy=None if plan is None else plan.policy,
@@ -244,8 +245,8 @@ class Exchange:
             cost_sats=self.cost(),
             provider_cost_sats=_rounded(self.provider_cost),
             baseline_cost_sats=None if plan is None else self._at(plan.baseline.rates),
-            ttft_ms=self._ms(self.first_content),
-            stream_duration_ms=self._stream_duration(),
+            ttft_ms=ttft,
+            stream_duration_ms=None if ttft is None else latency - ttft,
             **write_request(self.asked, plan is not None),
             error_status=None if failure is None else failure.status,
             error_message=None if failure is None else redact(failure.message),
@@ -259,10 +260,6 @@ class Exchange:
 
     def _ms(self, moment: float | None) -> int | None:
         return None if moment is None else round((moment - self.accepted) * 1000)
-
-    def _stream_duration(self) -> int | None:
-        ttft = self._ms(self.first_content)
-        return None if ttft is None else self.latency_ms() - ttft
 
     def _attempt_row(self, attempt: Attempt) -> AttemptRow:
         ended = self._clock.seconds() if attempt.ended is None else attempt.ended

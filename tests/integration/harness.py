@@ -307,11 +307,12 @@ class DaemonTestCase(TestCase):
         self.long_after()
         for provider in self.providers.values():
             provider.recover(reactor)
-        (model, *_) = self.config.providers[0].models
         token = self.config.server.auth_token
         headers = {} if token is None else _bearer(token.get_secret_value())
-        for stream in (False, True):
-            answer = await self.ask(chat(stream, model=model.name), headers)
+        models = [each for named in self.config.providers for each in named.models]
+        # Others may have come from a market, and have gone with it.
+        for stream in (False, True) if models else ():
+            answer = await self.ask(chat(stream, model=models[0].name), headers)
             self.assertEqual((answer.status, answer.whole), (200, True), answer.body)
         await self.daemon.connections.close()
         if self._database is None:

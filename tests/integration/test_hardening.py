@@ -58,9 +58,9 @@ class ProviderTests(DaemonTestCase):
         """
         A name is as good as its addresses: nothing is sent to such a one.
         """
-        self.patch(agent, "is_link_local", "127.0.0.1".__eq__)
         url = self.provider("alpha").url.replace("127.0.0.1", "localhost")
         self.start({"alpha": {"url": url}})
+        self.patch(agent, "is_link_local", "127.0.0.1".__eq__)
         answer = await self.ask()
         self.assertEqual(answer.status, 502)
         self.assertIn("the address is link-local", answer.error()["message"])
