@@ -31,8 +31,8 @@ from arbstr.market.watch import Watch
 from arbstr.routing.affinity import Affinity
 from arbstr.routing.learned import Learned
 from arbstr.routing.router import Router
-from arbstr.upstream.agent import Connections
 from arbstr.upstream.client import ProviderClient
+from arbstr.upstream.connections import Connections
 from arbstr.upstream.cost import usd_per_sat
 from arbstr.web.app import WebApp
 from arbstr.web.chat import Chat

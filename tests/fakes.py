@@ -23,7 +23,7 @@ from arbstr.ledger.row import RequestLog
 from arbstr.routing.catalog import Offer
 from arbstr.routing.money import Rates
 from arbstr.routing.plan import Candidate, Plan
-from arbstr.upstream.agent import Connections
+from arbstr.upstream.connections import Connections
 from arbstr.upstream.wire import ChatRequest
 
 MODEL = "gpt-4o"

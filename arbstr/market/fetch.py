@@ -8,9 +8,10 @@ from pydantic import SecretStr
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http_headers import Headers
 
-from arbstr.upstream.agent import Connections, discard
+from arbstr.upstream.agent import discard
 from arbstr.upstream.body import BodyLimits, Collector
 from arbstr.upstream.client import USER_AGENT, understand
+from arbstr.upstream.connections import Connections
 from arbstr.upstream.failures import AttemptFailed
 
 _CONNECT_SECONDS = 5

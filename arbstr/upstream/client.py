@@ -24,8 +24,9 @@ from arbstr.redact import redact
 from arbstr.routing.plan import Candidate
 
 from . import strict
-from .agent import NO_COOKIES, Body, Connections, EncodedResponse, discard, ready_url
+from .agent import Body, EncodedResponse, discard
 from .body import BodyLimits, Collector
+from .connections import NO_COOKIES, Connections, ready_url
 from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, read_error
 from .parser import MalformedResponse

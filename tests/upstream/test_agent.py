@@ -17,8 +17,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
-from arbstr.upstream.agent import Connections, EncodedResponse, discard
+from arbstr.upstream.agent import EncodedResponse, discard
 from arbstr.upstream.body import BodyLimits, Collector
+from arbstr.upstream.connections import Connections
 
 URL = "http://alpha:8000/v1/models"
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 8000)
