@@ -52,6 +52,7 @@ class ResponseParser:
     _pieces: list[bytes]
     _head_size: int
     _interim: int
+    _barren: int
 
     def __init__(self) -> None:
         self._parser: Any = HttpResponseParser(self)
@@ -66,7 +67,7 @@ class ResponseParser:
         self.headers = []
         self.complete = self.reusable = self.delimited = False
         self._pieces = []
-        self._head_size = self._interim = 0
+        self._head_size = self._interim = self._barren = 0
         self.fault = None
 
     def feed(self, data: bytes) -> bytes:
@@ -87,8 +88,14 @@ class ResponseParser:
             self.reusable = False
             if not self.complete:
                 self._refuse(str(error))
-        if self.status is None and self._head_size > _LONGEST_HEAD:
-            self._refuse(f"a head of over {_LONGEST_HEAD} bytes")
+        if self.status is None:
+            self._limit(self._head_size, "a head")
+        elif not self._pieces and not self.complete:
+            # Trailers, say, of which there is no end either.
+            self._barren += len(data)
+            self._limit(self._barren, "what is no body")
+        else:
+            self._barren = 0
         pieces = self._pieces
         if not pieces:
             return b""
@@ -161,6 +168,10 @@ class ResponseParser:
         if self.status is not None and not self.complete:
             self.complete = True
             self.reusable = self._parser.should_keep_alive()
+
+    def _limit(self, size: int, what: str) -> None:
+        if size > _LONGEST_HEAD:
+            self._refuse(f"{what} of over {_LONGEST_HEAD} bytes")
 
     def _refuse(self, what: str) -> None:
         self.fault = self.fault or MalformedResponse(what)

@@ -88,7 +88,7 @@ class RequestParser:
         Read on.
         """
         while data and self.error is None:
-            begun = self.begun + (self.awaits is None)
+            begun, parts = self.begun + (self.awaits is None), len(self.parts)
             try:
                 self._parser.feed_data(data)
             except HttpParserUpgrade as upgrade:
@@ -98,8 +98,10 @@ class RequestParser:
                 continue
             except HttpParserError:
                 self._refuse(bad_request("This is not HTTP/1.1 as RFC 9112 has it"))
-            if self.awaits == "head" and self.begun == begun:
-                # Otherwise it began somewhere in the data.
+            if len(self.parts) > parts:
+                self._size = 0
+            elif self.begun == begun:
+                # A head, or trailers behind a body, that began before the data.
                 self._size += len(data)
                 self._check_size(self._size)
             break

@@ -191,6 +191,16 @@ class FaultTests(SynchronousTestCase):
         parser, _ = read(OK + b"X: ", *[b"x" * 65536] * 2)
         self.assertIn("a head of over 131072 bytes", str(parser.fault))
 
+    def test_endless_trailers(self) -> None:
+        """
+        Behind a body that has come to its end.
+        """
+        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
+        for trailer in (b"X: x\r\n" * 10_000, b"X: " + b"x" * 60_000):
+            parser, body = read(chunked, *[trailer] * 3)
+            self.assertEqual(body, b"ok")
+            self.assertIn("what is no body of over", str(parser.fault))
+
     def test_many_interim_responses(self) -> None:
         self.assert_faulty(INTERIM * 21, "more than 20 interim responses")
 

@@ -147,6 +147,28 @@ class ProgressTests(SynchronousTestCase):
             self.assertEqual(parser.awaits, awaited)
         self.assertEqual(parser.begun, 2)
 
+    def test_endless_trailers(self) -> None:
+        """
+        They are limited as a head is.
+        """
+        parser = RequestParser()
+        parser.feed(CHUNKED + b"2\r\nok\r\n0\r\n")
+        parser.feed(b"X: x\r\n" * 1000)
+        self.assertIsNone(parser.error)
+        parser.feed(b"X: " + b"x" * 16_000)
+        assert parser.error is not None
+        self.assertEqual(parser.error.status, 431)
+
+    def test_long_body(self) -> None:
+        """
+        A body is not.
+        """
+        parser = RequestParser()
+        parser.feed(CHUNKED)
+        for _ in range(10):
+            parser.feed(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+        self.assertIsNone(parser.error)
+
     def test_limit_is_of_one_head(self) -> None:
         """
         A head that begins behind a long body is not taken to be long.
