@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from twisted.web.http_headers import Headers
 
+_LONGEST_KNOWN = 64
+
 
 def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     """
@@ -21,10 +23,17 @@ def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     return headers
 
 
-@lru_cache(maxsize=4096)
 def _canonical(name: bytes) -> bytes:
     """
     The spelling under which L{Headers} keeps a header.
     """
+    # Nobody asks for the others, and strangers choose what is remembered.
+    if len(name) > _LONGEST_KNOWN:
+        return name.title()
+    return _known(name)
+
+
+@lru_cache(maxsize=1024)
+def _known(name: bytes) -> bytes:
     ((canonical, _),) = Headers({name: [b""]}).getAllRawHeaders()
     return canonical

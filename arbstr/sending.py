@@ -26,6 +26,16 @@ def write_now(transport: ITransport, data: bytes) -> None:
         transport.write(data)
 
 
+def unsent(transport: object) -> int:
+    """
+    How many bytes were written, but not sent yet; 0 where that cannot be told.
+    """
+    if not isinstance(transport, Connection):
+        return 0
+    waiting = len(transport.dataBuffer) - transport.offset
+    return waiting + int(transport._tempDataLen)
+
+
 def _is_idle(transport: object) -> TypeGuard[Connection]:
     """
     Is it a plain TCP connection that has written all that it was given?
@@ -35,6 +45,5 @@ def _is_idle(transport: object) -> TypeGuard[Connection]:
         and bool(transport.connected)
         and not transport.TLS
         and not transport.disconnecting
-        and not transport.dataBuffer
-        and not transport._tempDataLen
+        and not unsent(transport)
     )

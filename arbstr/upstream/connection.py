@@ -9,13 +9,14 @@ from typing import Protocol as Interface
 from typing import cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, ITCPTransport
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from arbstr.sending import write_now
+from arbstr.sending import unsent, write_now
 
 from .parser import ResponseParser
 from .response import Response
@@ -56,6 +57,7 @@ class Connection(Protocol):
     Sends one request after another, each after the answer to the last.
 
     @ivar key: what it may be used for again.
+    @ivar closing: it may not be used for anything any more.
     """
 
     def __init__(self, owner: Owner, key: Hashable) -> None:
@@ -64,7 +66,7 @@ class Connection(Protocol):
         self._parser = ResponseParser()
         self._answer: Deferred[Response] | None = None
         self._response: Response | None = None
-        self._used = self._closing = self._paused = False
+        self._used = self.closing = self._paused = False
 
     def connectionMade(self) -> None:
         """
@@ -129,8 +131,10 @@ class Connection(Protocol):
         answer, self._answer = self._answer, None
         response, self._response = self._response, None
         if response is not None:
-            delimited = self._parser.delimited
-            response.ended(reason if delimited else Failure(PotentialDataLoss()))
+            if reason.check(ConnectionDone) and not self._parser.delimited:
+                # Whether that was all of it, HTTP cannot tell.
+                reason = Failure(PotentialDataLoss())
+            response.ended(reason)
         elif answer is not None:
             unheard = self._used and self._parser.silent
             answer.errback(NeverAnswered() if unheard else reason)
@@ -156,15 +160,19 @@ class Connection(Protocol):
         Cut the connection.  TLS would otherwise wait for the provider's
         consent, and it would go on sending meanwhile.
         """
-        self._closing = True
+        self.closing = True
         self._tcp.abortConnection()
 
     def close(self) -> None:
         """
         Close the connection, while it is idle.
         """
-        self._closing = True
-        self._tcp.loseConnection()
+        if ISSLTransport.providedBy(self.transport):
+            # It would wait until the provider consents.
+            self.abort()
+        else:
+            self.closing = True
+            self._tcp.loseConnection()
 
     @property
     def _tcp(self) -> ITCPTransport:
@@ -174,7 +182,7 @@ class Connection(Protocol):
         """
         The answer is complete.
         """
-        if self._parser.reusable and not self._closing:
+        if self._parser.reusable and not self.closing and not unsent(self._tcp):
             self._used = True
             self.resume()
             self._owner.released(self)

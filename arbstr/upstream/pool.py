@@ -39,6 +39,7 @@ class Pool:
         # The longest idle come first.
         self._idle: dict[Hashable, list[_Idle]] = {}
         self._sweep_call: IDelayedCall | None = None
+        self._closing = False
         self._closed: Deferred[None] | None = None
 
     def take(self, key: Hashable) -> Connection | None:
@@ -46,20 +47,26 @@ class Pool:
         The one that has been idle for the shortest time, if there is any.
         """
         idle = self._idle.get(key)
-        return idle.pop().connection if idle else None
+        while idle:
+            connection = idle.pop().connection
+            if not connection.closing:
+                return connection
+        return None
 
     def made(self, connection: Connection) -> None:
         """
         A connection stands.
         """
         self._all.add(connection)
+        if self._closing:
+            connection.abort()
 
     def released(self, connection: Connection) -> None:
         """
         A connection is free for another request.
         """
         idle = self._idle.setdefault(connection.key, [])
-        if len(idle) >= _MOST_IDLE or self._closed is not None:
+        if len(idle) >= _MOST_IDLE or self._closing:
             connection.close()
             return
         idle.append(_Idle(connection, self._reactor.seconds()))
@@ -74,13 +81,15 @@ class Pool:
         idle = self._idle.get(connection.key, [])
         idle[:] = [each for each in idle if each.connection is not connection]
         if not self._all and self._closed is not None:
-            self._closed.callback(None)
+            closed, self._closed = self._closed, None
+            closed.callback(None)
 
     def close(self) -> Deferred[None]:
         """
         Close the idle connections, keep none any more, and wait until all are
         gone.
         """
+        self._closing = True
         if self._sweep_call is not None:
             self._sweep_call.cancel()
             self._sweep_call = None

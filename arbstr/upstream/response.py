@@ -98,13 +98,13 @@ class Response:
         """
         self._receiver = protocol
         protocol.makeConnection(cast(ITransport, self))
+        # Whoever is given what waited may want no more for now.
+        self.resumeProducing()
         waiting, self._waiting = self._waiting, []
         if waiting:
             protocol.dataReceived(b"".join(waiting))
         if self._end is not None:
             protocol.connectionLost(self._end)
-        elif self._line is not None:
-            self._line.resume()
 
     def received(self, data: bytes) -> None:
         """

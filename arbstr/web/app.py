@@ -34,6 +34,9 @@ from .routes import Routes
 from .site import ArbstrRequest
 from .status import Status
 
+# What some route or other takes.
+_METHODS = ["GET", "HEAD", "POST"]
+
 
 @frozen
 class WebApp:
@@ -158,6 +161,8 @@ class WebApp:
         if isinstance(problem, MethodNotAllowed):
             allowed = sorted(problem.valid_methods or ())
             return method_not_allowed(method, path, allowed)
+        if path == "*":
+            return method_not_allowed(method, path, _METHODS)
         if isinstance(problem, HTTPException):
             # Not found, or found only under another spelling of the path.
             if problem.code in (400, None):

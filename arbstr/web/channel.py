@@ -5,68 +5,77 @@ comes too slowly is refused in JSON, and the connection closed.
 
 from __future__ import annotations
 
-import math
 import uuid
 from typing import Any, cast
 
-from twisted.internet.interfaces import IDelayedCall, ITransport
+from twisted.internet.interfaces import ITCPTransport, ITransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
 from arbstr.errors import ApiError, over_limit, too_slow
-from arbstr.headers import read_headers
-from arbstr.sending import write_now
+from arbstr.sending import unsent, write_now
 
-from .parser import End, Head, RequestParser
+from .deadline import Deadline
+from .parser import End, Head, Part, RequestParser
 from .respond import raw_error
 
 CONNECTIONS = 512
 
-_HEAD_SECONDS = 10
-_BODY_SECONDS = 60
-_IDLE_SECONDS = 60
+_SECONDS = {"head": 10, "body": 60, None: 60}
+# How long an answer may lie here of which the client reads nothing.
+_STALL_SECONDS = 60
+# Of what comes behind a request before that has been answered.  To stop reading
+# would keep us from noticing that the client leaves.
+_MOST_BEHIND = 64 * 1024
 
 
 class Channel(HTTPChannel):
     """
-    Hands on what one client sends.  Of Twisted's channel it has the answers and
-    the back-pressure; requests are read by llhttp.
+    Hands on what one client sends.  Of Twisted's channel it has the answers;
+    requests are read by llhttp, one at a time, and none while the client does not
+    read what it was answered before.
     """
+
+    _log = Logger()
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._parser = RequestParser()
-        self._busy = self._refused = False
-        # What there is time for, of which request, and until when by the
-        # reactor's clock.
-        self._awaited: tuple[str | None, int] = (None, 0)
-        self._until = math.inf
-        self._timer: IDelayedCall | None = None
-        self._head: Head
+        self._behind = bytearray()
+        # Handling what was read; reading no more; the socket is full; closing.
+        self._busy = self._deaf = self._full = self._leaving = False
         # Of an answer, what is to be written with the first of its body.
         self._held = b""
+        # What there is time for, and how much had not been sent at its begin.
+        self._awaited: tuple[str | None, int] | None = None
+        self._unsent = 0
+        self._deadline: Deadline
 
     def connectionMade(self) -> None:
         """
         See L{IProtocol.connectionMade}.
         """
+        # Twisted's own time-out is defeated by a drip.
+        self.timeOut = None
         super().connectionMade()  # type: ignore[no-untyped-call]
-        # Its time-out is defeated by a drip.
-        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        self._deadline = Deadline(cast(Any, self.factory).reactor, self._time_is_up)
         self._watch()
 
     def dataReceived(self, data: bytes) -> None:
         """
         See L{IProtocol.dataReceived}.
         """
-        if self._refused:
+        if self._deaf:
             return
-        if self._handlingRequest:
-            # It waits until the request before it has been answered.
-            super().rawDataReceived(data)
+        if self._handlingRequest or self._full:
+            self._behind += data
+            if len(self._behind) > _MOST_BEHIND:
+                self._deaf = True
+                self._transport.abortConnection()
         else:
             self._parser.feed(data)
             self._go_on()
@@ -76,19 +85,40 @@ class Channel(HTTPChannel):
         It has been answered; the next one may be here already.
         """
         self.write(b"")
-        data = b"".join(self._dataBuffer)
-        self._dataBuffer = []
-        super().requestDone(request)  # type: ignore[no-untyped-call]
-        if data and not self._handlingRequest:
-            self._parser.feed(data)
+        del self.requests[0]
+        self._handlingRequest = False
+        self._hold()
+        if self.persistent:
+            self._go_on()
+        else:
+            self.loseConnection()
+
+    def pauseProducing(self) -> None:
+        """
+        The client does not read what it is answered.
+        """
+        self._full = True
+        if self._requestProducer is not None:
+            self._requestProducer.pauseProducing()
+        self._hold()
+        self._watch()
+
+    def resumeProducing(self) -> None:
+        """
+        It does again.
+        """
+        self._full = False
+        if self._requestProducer is not None:
+            self._requestProducer.resumeProducing()
+        self._networkProducer.resumeProducing()
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         See L{IProtocol.connectionLost}.
         """
-        self._stop_timer()
-        self._refused = True
+        self._deadline.stop()
+        self._deaf = True
         self._parser.stop()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
@@ -119,15 +149,21 @@ class Channel(HTTPChannel):
 
     def loseConnection(self) -> None:
         """
-        See L{HTTPChannel.loseConnection}.
+        See L{HTTPChannel.loseConnection}.  A client that does not read the rest
+        is not waited for for ever.
         """
         self.write(b"")
+        self._deaf = self._leaving = True
         super().loseConnection()  # type: ignore[no-untyped-call]
+        self._watch()
 
-    def setLineMode(self, extra: bytes = b"") -> None:
+    def _hold(self) -> None:
         """
-        Twisted's own parser is not used.
+        Who does not read its answers is not read either.  While one is being
+        made that goes on, so that we notice when the client leaves.
         """
+        if self._full and not self._handlingRequest:
+            self._networkProducer.pauseProducing()
 
     def _go_on(self) -> None:
         """
@@ -138,26 +174,34 @@ class Channel(HTTPChannel):
             return
         self._busy = True
         parts = self._parser.parts
-        while parts and not self._handlingRequest and not self._refused:
-            part = parts.popleft()
-            if isinstance(part, Head):
-                self._begin(part)
-            elif isinstance(part, End):
-                self._end()
+        while not (self._handlingRequest or self._deaf or self._full):
+            if parts:
+                self._handle(parts.popleft())
+            elif self._behind:
+                behind, self._behind = self._behind, bytearray()
+                self._parser.feed(bytes(behind))
             else:
-                self.requests[-1].handleContentChunk(part)
+                break
         self._busy = False
         error = self._parser.error
-        if error is not None and not self._handlingRequest:
+        if error is not None and not (parts or self._handlingRequest or self._full):
             self._refuse(error)
         self._watch()
 
+    def _handle(self, part: Part) -> None:
+        if isinstance(part, Head):
+            self._begin(part)
+        elif isinstance(part, End):
+            self._handlingRequest = True
+            request = self.requests[-1]
+            request.requestReceived(request.method, request.uri, request.clientproto)
+        else:
+            self.requests[-1].handleContentChunk(part)
+
     def _begin(self, head: Head) -> None:
-        request = self.requestFactory(self)
+        request = cast(Any, self.requestFactory)(self)
         self.requests.append(request)
-        request.requestHeaders = read_headers(head.headers)
-        request.parseCookies()
-        self._head = head
+        request.begin(head)
         self.persistent = head.stays
         if not head.stays and head.version == b"HTTP/1.1":
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
@@ -166,40 +210,42 @@ class Channel(HTTPChannel):
         if expected[0].lower() == b"100-continue" and head.version == b"HTTP/1.1":
             self._send100Continue()  # type: ignore[no-untyped-call]
 
-    def _end(self) -> None:
-        self._handlingRequest = True
-        head = self._head
-        self.requests[-1].requestReceived(head.method, head.target, head.version)
-
     def _watch(self) -> None:
         """
         Give what is incomplete some time, from its beginning.
         """
-        if self._refused:
+        if self._leaving or (self._full and not self._handlingRequest):
+            awaited: tuple[str | None, int] = ("reader", 0)
+        elif self._handlingRequest or self._deaf:
+            self._deadline.clear()
             return
-        if self._handlingRequest:
-            self._awaited, self._until = (None, 0), math.inf
-            return
-        awaited = self._parser.awaits, self._parser.begun
-        if awaited == self._awaited and self._until < math.inf:
-            return
-        self._awaited = awaited
-        seconds = self._seconds()
-        self._until = self._now() + seconds
-        # A timer that comes too early looks again, so that one request after
-        # the other need not set one.
-        if self._timer is None or self._timer.getTime() > self._until:
-            self._stop_timer()
-            self._timer = cast(Any, self.callLater)(seconds, self._time_is_up)
+        else:
+            awaited = self._parser.awaits, self._parser.begun
+        if awaited != self._awaited or not self._deadline.is_set:
+            self._awaited = awaited
+            self._await()
 
-    def _seconds(self) -> float:
-        match self._awaited[0]:
-            case "head":
-                return _HEAD_SECONDS
-            case "body":
-                return _BODY_SECONDS
-            case _:
-                return _IDLE_SECONDS
+    def _await(self) -> None:
+        assert self._awaited is not None
+        self._unsent = unsent(self._socket)
+        self._deadline.set(_SECONDS.get(self._awaited[0], _STALL_SECONDS))
+
+    def _time_is_up(self) -> None:
+        assert self._awaited is not None
+        part, _ = self._awaited
+        if part in ("head", "body"):
+            self._refuse(too_slow(f"The request's {part}", _SECONDS[part]))
+        elif unsent(self._socket) < self._unsent:
+            # It reads, if slowly.
+            self._await()
+        elif part is None and not self._unsent:
+            self.loseConnection()
+        else:
+            self._transport.abortConnection()
+
+    @property
+    def _transport(self) -> ITCPTransport:
+        return cast(ITCPTransport, self.transport)
 
     @property
     def _socket(self) -> ITransport:
@@ -211,37 +257,22 @@ class Channel(HTTPChannel):
             transport = transport.transport
         return cast(ITransport, transport)
 
-    def _now(self) -> float:
-        return float(cast(Any, self.factory).reactor.seconds())
-
-    def _time_is_up(self) -> None:
-        self._timer = None
-        left = self._until - self._now()
-        if left == math.inf:
-            return
-        if left > 0:
-            self._timer = cast(Any, self.callLater)(left, self._time_is_up)
-        elif self._awaited[0] is None:
-            self.timeoutConnection()  # type: ignore[no-untyped-call]
-        else:
-            part = f"The request's {self._awaited[0]}"
-            self._refuse(too_slow(part, self._seconds()))
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _refuse(self, error: ApiError) -> None:
         """
         Answer, and close.  What has begun to be a request comes to nothing.
         """
-        if self._refused:
+        if self._deaf:
             return
-        self._refused = True
-        self._stop_timer()
         name = self.requests[-1].request_id if self.requests else str(uuid.uuid4())
-        cast(ITransport, self.transport).write(raw_error(error, name))
+        # Of whose body nothing was wanted has been answered already.
+        if not (self.requests and self.requests[-1].is_refused):
+            self._log.warn(
+                "Refused {status}: {reason}",
+                status=error.status,
+                reason=error.message,
+                request_id=name,
+            )
+            self._transport.write(raw_error(error, name))
         self.loseConnection()
 
 

@@ -128,8 +128,7 @@ class Guard(Resource):
         error = self._refusal(request)
         if error is not None:
             send(request, prepare_error(request, error))
-            if request.method == b"POST" and request.path == _MAIN_JOB:
-                self.refused(request, error)
+            self.refused(request, error)
         else:
             self._application.render(request)
         return NOT_DONE_YET
@@ -151,6 +150,8 @@ class Guard(Resource):
         Remember a request that went no further.  Those of strangers are told to
         the log only: they could fill the books.
         """
+        if request.method != b"POST" or request.path != _MAIN_JOB:
+            return
         if error.status in _STRANGERS:
             self._log.warn(
                 "Refused {status}: {reason}",

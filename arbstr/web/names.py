@@ -18,6 +18,8 @@ from attrs import frozen
 # user, no path, no percent signs.
 _HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<rest>[^/]+)")
+# No name in use is longer.
+_LONGEST = 262
 _PORTS = {"http": 80, "https": 443}
 _OWN_SITE = frozenset({"same-origin", "none"})
 
@@ -36,16 +38,20 @@ class Host:
     port: int | None
 
     @classmethod
-    @lru_cache(maxsize=1024)
     def parse(cls, text: str) -> Host | None:
         """
         Read C{HOST} or C{HOST:PORT}; C{None} for anything else.
         """
-        match = _HOST.fullmatch(text.lower())
-        if match is None:
-            return None
-        name = canonical(match["name"])
-        return cls(name, int(match["port"]) if match["port"] else None)
+        return _parse(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> Host | None:
+    match = _HOST.fullmatch(text.lower())
+    if match is None:
+        return None
+    name = canonical(match["name"])
+    return Host(name, int(match["port"]) if match["port"] else None)
 
 
 def canonical(name: str) -> str:

@@ -15,7 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from werkzeug.routing import MapAdapter
 
-from .respond import send
+from .respond import hang_up, send
 from .site import ArbstrRequest
 
 # Some paths can be written in many ways.
@@ -59,9 +59,7 @@ class Routes(Resource):
             request.notifyFinish().addErrback(lambda _: serving.cancel())
         serving.addErrback(self._understand, request)
         serving.addCallback(self._answer, request)
-        serving.addErrback(
-            lambda reason: self._log.failure("An answer was not written", reason)
-        )
+        serving.addErrback(self._give_up, request)
         return NOT_DONE_YET
 
     def _serve(self, request: ArbstrRequest) -> Any:
@@ -97,6 +95,11 @@ class Routes(Resource):
         if _is_over(request):
             return
         send(request, body or b"")
+
+    def _give_up(self, reason: Failure, request: ArbstrRequest) -> None:
+        self._log.failure("An answer could not be written", reason)
+        if not _is_over(request):
+            hang_up(request)
 
 
 def _is_over(request: ArbstrRequest) -> bool:

@@ -5,6 +5,7 @@ and within the limit.
 
 from __future__ import annotations
 
+import re
 import uuid
 from functools import lru_cache
 from io import BytesIO
@@ -18,15 +19,18 @@ from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from arbstr.errors import ApiError, body_too_large
+from arbstr.errors import ApiError, body_too_large, server_error
+from arbstr.headers import read_headers
 from arbstr.quiet import QuietSite
 
 from .channel import Channel
-from .respond import raw_error
+from .parser import Head
+from .respond import hang_up, prepare_error, raw_error, send
 
 # How long a client may go on sending a body that was refused, so that it gets
 # to read the refusal before the connection is reset.
 _LINGER_SECONDS = 1
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(.*)", re.DOTALL)
 
 
 class Gate(Protocol):
@@ -64,6 +68,27 @@ class ArbstrRequest(Request):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.request_id = str(uuid.uuid4())
+
+    @property
+    def is_refused(self) -> bool:
+        """
+        It was answered before its body had come.
+        """
+        return self._refused
+
+    def begin(self, head: Head) -> None:
+        """
+        The head has been read.
+        """
+        self.requestHeaders = read_headers(head.headers)
+        self.method, self.uri, self.clientproto = head.method, head.target, head.version
+        absolute = _ABSOLUTE.fullmatch(head.target)
+        if absolute is not None:
+            # As for a proxy; then this is the host, whatever the header says.
+            self.requestHeaders.setRawHeaders(b"Host", [absolute[1]])
+            self.uri = b"/" + absolute[2].removeprefix(b"/")
+        self.path = self.uri.partition(b"?")[0]
+        self.parseCookies()  # type: ignore[no-untyped-call]
 
     def getHeader(self, key: Any) -> Any:
         """
@@ -123,7 +148,14 @@ class ArbstrRequest(Request):
         self.prepath: list[bytes] = []
         self.postpath = [unquote_to_bytes(each) for each in self.path[1:].split(b"/")]
         self.responseHeaders.setRawHeaders(b"Date", [_date(int(time()))])
-        self.render(site.resource)  # type: ignore[no-untyped-call]
+        try:
+            self.render(site.resource)  # type: ignore[no-untyped-call]
+        except Exception:
+            self._log.failure("A bug of arbstr's own", request_id=self.request_id)
+            if self.startedWriting:
+                hang_up(self)
+            else:
+                send(self, prepare_error(self, server_error()))
 
     def connectionLost(self, reason: Failure) -> None:
         """

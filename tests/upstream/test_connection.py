@@ -169,6 +169,19 @@ class BodyTests(ConnectionTestCase):
         self.assertEqual(self.transport.producerState, "producing")
         self.assertEqual(reader.pieces, [b"ab"])
 
+    def test_enough_for_now(self) -> None:
+        """
+        Who is given what waited may pause at once.
+        """
+
+        class Full(Reader):
+            def dataReceived(self, data: bytes) -> None:
+                self.reading.pauseProducing()
+
+        self.receive(HEAD + b"ab")
+        self.successResultOf(self.answer).deliverBody(Full())
+        self.assertEqual(self.transport.producerState, "paused")
+
     def test_slow_reader(self) -> None:
         self.receive(HEAD)
         reader = self.read()
@@ -283,6 +296,15 @@ class FailureTests(ConnectionTestCase):
         reader = self.read()
         self.lose()
         self.assertEqual((reader.pieces, reader.end), ([b"ab"], PotentialDataLoss))
+
+    def test_reset_before_the_end_of_all(self) -> None:
+        """
+        But no reset is a body's end.
+        """
+        self.receive(ENDLESS + b"ab")
+        reader = self.read()
+        self.lose(ConnectionLost())
+        self.assertEqual((reader.pieces, reader.end), ([b"ab"], ConnectionLost))
 
     def test_malformed_head(self) -> None:
         self.receive(b"SSH-2.0\r\n")

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 
-from arbstr.web.channel import CONNECTIONS
+from arbstr.web.channel import CONNECTIONS, Channel
 from arbstr.web.clients import Clients
 from arbstr.web.site import ArbstrRequest, make_site
 
@@ -52,6 +52,17 @@ class OpenGate:
         """
 
 
+class Transport(StringTransport):
+    """
+    A connection that remembers whether it was cut.
+    """
+
+    aborting = False
+
+    def abortConnection(self) -> None:
+        self.aborting = True
+
+
 class ChannelTestCase(SynchronousTestCase):
     """
     One connection.
@@ -60,16 +71,16 @@ class ChannelTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.site = make_site(Echo(), OpenGate(), 1000, self.clock)
-        self.transport = StringTransport()
-        self.channel = self.site.buildProtocol(None)
-        assert self.channel is not None
+        self.transport = Transport()
+        channel = self.site.buildProtocol(None)
+        assert isinstance(channel, Channel)
+        self.channel = channel
         self.channel.makeConnection(self.transport)
 
     def send(self, *data: bytes) -> None:
         """
         The client sends pieces.
         """
-        assert self.channel is not None
         for piece in data:
             self.channel.dataReceived(piece)
 
@@ -159,7 +170,6 @@ class DeadlineTests(ChannelTestCase):
         Nothing waits for the rest.
         """
         self.send(HEAD)
-        assert self.channel is not None
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -255,6 +265,68 @@ class RefusalTests(ChannelTestCase):
         self.send(HEAD + b"Content-Length: 2\r\n\r\nok" + b"garbage\r\n\r\n")
         self.assert_refused(400)
         self.assertTrue(self.transport.value().startswith(b"HTTP/1.1 200 OK"))
+
+
+class FlowTests(ChannelTestCase):
+    """
+    Who does not read what it is answered does not fill our memory.
+    """
+
+    ASKED = HEAD + b"Content-Length: 2\r\n\r\nok"
+
+    def test_no_further_request(self) -> None:
+        """
+        None is handled until what was answered has been read.
+        """
+        self.channel.pauseProducing()
+        self.send(self.ASKED * 2)
+        self.assertEqual(self.transport.value(), b"")
+        self.channel.resumeProducing()
+        self.assertEqual(self.transport.value().count(b"HTTP/1.1 200"), 2)
+
+    def test_reads_no_more(self) -> None:
+        self.channel.pauseProducing()
+        self.assertEqual(self.transport.producerState, "paused")
+        self.channel.resumeProducing()
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_too_much_behind(self) -> None:
+        """
+        What comes while nothing can be handled is kept, but not all of it.
+        """
+        self.channel.pauseProducing()
+        self.send(b"x" * 60_000)
+        self.assertFalse(self.transport.aborting)
+        self.send(b"x" * 10_000)
+        self.assertTrue(self.transport.aborting)
+
+    def test_never_read(self) -> None:
+        """
+        A minute without progress is enough.
+        """
+        self.channel.pauseProducing()
+        self.clock.advance(59)
+        self.assertFalse(self.transport.aborting)
+        self.clock.advance(1)
+        self.assertTrue(self.transport.aborting)
+
+    def test_never_read_in_the_end(self) -> None:
+        """
+        Nor is a connection that is to be closed left open for ever.
+        """
+        self.send(self.ASKED.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        self.assertTrue(self.transport.disconnecting)
+        self.clock.advance(60)
+        self.assertTrue(self.transport.aborting)
+
+    def test_refused_once(self) -> None:
+        """
+        Of whose body nothing was wanted is not answered once more.
+        """
+        self.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        self.send(b"500\r\n" + b"x" * 0x500 + b"\r\n", b"nonsense\r\n")
+        self.assertEqual(self.transport.value().count(b"HTTP/1.1"), 1)
+        self.assertIn(b"HTTP/1.1 413", self.transport.value())
 
 
 class FullHouseTests(SynchronousTestCase):

@@ -104,14 +104,27 @@ class RouteTests(ErrorTestCase):
     @coroutine
     async def test_options_of_everything(self) -> None:
         """
-        There is no such route.
+        No route takes it, nor is there one of this name.
         """
         self.start_healthy()
         client = await self.exchange(
             b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )
-        self.assertTrue(client.data.startswith(b"HTTP/1.1 404 "), client.data)
+        self.assertTrue(client.data.startswith(b"HTTP/1.1 405 "), client.data)
         self.assertIn(b"\r\nContent-Type: application/json\r\n", client.data)
+
+    @coroutine
+    async def test_absolute_target(self) -> None:
+        """
+        As for a proxy: the host in it counts, whatever the header says.
+        """
+        self.start_healthy()
+        for host, status in ((b"localhost", b"200"), (b"evil.example", b"403")):
+            client = await self.exchange(
+                b"GET http://" + host + b"/healthz HTTP/1.1\r\nHost: localhost\r\n"
+                b"Connection: close\r\n\r\n"
+            )
+            self.assertEqual(client.data.split()[1], status, client.data)
 
     @coroutine
     async def test_connect(self) -> None:

@@ -58,7 +58,7 @@ class DripTests(DaemonTestCase):
         """
         Ten seconds for all of them.
         """
-        self.patch(channel, "_HEAD_SECONDS", SOON)
+        self.patch(channel, "_SECONDS", {**channel._SECONDS, "head": SOON})
         await self.is_cut(b"head", HEAD, b"a")
 
     @coroutine
@@ -66,7 +66,7 @@ class DripTests(DaemonTestCase):
         """
         A minute for all of it.
         """
-        self.patch(channel, "_BODY_SECONDS", SOON)
+        self.patch(channel, "_SECONDS", {**channel._SECONDS, "body": SOON})
         await self.is_cut(b"body", BODY + b"Content-Length: 1000000\r\n\r\n", b" ")
 
     @coroutine
@@ -74,7 +74,7 @@ class DripTests(DaemonTestCase):
         """
         However long it is.
         """
-        self.patch(channel, "_BODY_SECONDS", SOON)
+        self.patch(channel, "_SECONDS", {**channel._SECONDS, "body": SOON})
         chunked = BODY + b"Transfer-Encoding: chunked\r\n\r\n"
         await self.is_cut(b"body", chunked, b"1\r\n \r\n")
 
@@ -83,7 +83,7 @@ class DripTests(DaemonTestCase):
         """
         One that asks nothing at all is not told anything.
         """
-        self.patch(channel, "_IDLE_SECONDS", SOON)
+        self.patch(channel, "_SECONDS", {**channel._SECONDS, None: SOON})
         client = await self.connect()
         await client.lost
         self.assertEqual(client.data, b"")
