@@ -87,16 +87,12 @@ class _Forgetful(Affinity):
         """
 
 
-class _ShortSighted(Affinity):
+def _far_sighted(config: Config) -> Config:
     """
-    Thinks of one request at a time.
+    The same, but what a cache saves of later turns counts.
     """
-
-    def turns_ahead(self, model: str) -> float:
-        """
-        There are none.
-        """
-        return 0.0
+    routing = config.routing.model_copy(update={"later_turns": True})
+    return config.model_copy(update={"routing": routing})
 
 
 class _Routed:
@@ -183,8 +179,8 @@ def _hindsight(asked: Iterable[Request], config: Config) -> Decimal:
 def _totals(asked: Sequence[Request], config: Config) -> dict[str, Decimal]:
     ways = {
         "cheapest, without affinity": _Routed(config, _Forgetful),
-        "cheapest, one request at a time": _Routed(config, _ShortSighted),
         "cheapest": _Routed(config),
+        "cheapest, later turns counted": _Routed(_far_sighted(config)),
     }
     totals = {_LIST: _total(asked, _by_list_price(config), _nothing_learned)}
     totals |= {

@@ -191,7 +191,10 @@ def _on_or_off(value: Any) -> Any:
 
 class RoutingSettings(Settings):
     """
-    Thresholds between the tiers.
+    Thresholds between the tiers, and how far ahead is looked.
+
+    @ivar later_turns: what a provider's cache should save of later turns counts in
+        the choice for this one.
     """
 
     complexity_threshold_low: Share = 0.4
@@ -199,6 +202,7 @@ class RoutingSettings(Settings):
     complexity_weights: ComplexityWeights = ComplexityWeights()
     extra_keywords: Names = ()
     tiers: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = "auto"
+    later_turns: bool = False
 
     @field_validator("complexity_threshold_high", mode="after")
     @classmethod

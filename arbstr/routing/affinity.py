@@ -125,7 +125,7 @@ class Affinity:
         if not again.possible.value:
             return 0.0
         share = again.cached.value / again.possible.value
-        return share / max(1 - share, 1 / (1 + _MOST_TURNS))
+        return min(share / max(1 - share, 1 / (1 + _MOST_TURNS)), _MOST_TURNS)
 
     def observe(
         self, model: str, prefixes: Sequence[Prefix], provider: str, usage: Usage

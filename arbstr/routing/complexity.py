@@ -185,6 +185,9 @@ def _count_files(text: str) -> int:
         if path.startswith("//"):
             continue
         is_path = "/" in path or "\\" in path
+        if len(ending[0]) == 2 and not is_path and len(path.rpartition(".")[2]) < 2:
+            # At 10 a.m., say.
+            continue
         found.add(path + ending[0] if is_path else ending[0])
         if len(found) == _MANY:
             break

@@ -20,6 +20,15 @@ _SCANNED_CHARS = 65_536
 _REST_OF_WORD = re.compile(r"\w{0,1024}")
 
 
+# A keyword may be found so often within other words before the pattern, which is
+# slower than one search but faster than many, goes on.
+_MOST_PARTS_OF_WORDS = 64
+
+
+class _TooManyPartsOfWords(Exception):
+    pass
+
+
 @frozen
 class PolicyMatch:
     """
@@ -138,20 +147,26 @@ class _Scan:
         if self.folded is None:
             found = keywords.pattern.search(self.text, self.start)
             return None if found is None else found[0]
-        places = (self._find(self.folded, keyword) for keyword in keywords.folded)
+        try:
+            places = [self._find(self.folded, each) for each in keywords.folded]
+        except _TooManyPartsOfWords:
+            found = keywords.pattern.search(self.text, self.start)
+            return None if found is None else found[0]
         first = min((each for each in places if each is not None), default=None)
         return None if first is None else self.text[first[0] : first[1]]
 
     def _find(self, folded: str, keyword: str) -> tuple[int, int] | None:
         start = folded.find(keyword, self.start)
-        while start >= 0:
+        for _ in range(_MOST_PARTS_OF_WORDS):
+            if start < 0:
+                return None
             end = start + len(keyword)
             if not _is_word(folded[start - 1 : start]) and not _is_word(
                 folded[end : end + 1]
             ):
                 return start, end
             start = folded.find(keyword, start + 1)
-        return None
+        raise _TooManyPartsOfWords
 
 
 def _ends(text: str) -> list[_Scan]:

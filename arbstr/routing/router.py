@@ -74,6 +74,7 @@ class Router:
         thresholds = Thresholds(config.routing, config.providers)
         self.catalog, self.policies = catalog, policies
         self.scorer, self._thresholds = scorer, thresholds
+        self._later_turns = config.routing.later_turns
         self._default_strategy = config.policies.default_strategy
 
     def plan(self, request: RouteRequest) -> Plan:
@@ -108,7 +109,7 @@ class Router:
         eligible = [each for each in offered if each.name not in excluded]
         too_dear = _too_dear(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
-        if prefixes:
+        if prefixes and self._later_turns:
             affordable = with_prospects(
                 affordable, self.affinity, request.model, input_tokens, output_tokens
             )

@@ -156,6 +156,7 @@ class MultiFileTests(SignalTestCase):
             "self.name.first",
             "example.com/index",
             "the end.py_thing",
+            "at 10 a.m., J.R. said",
             "see https://example.com/a/b.html",
         ):
             self.assert_signals("multi_file", {text: 0})
