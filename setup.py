@@ -46,7 +46,7 @@ setup(
         "httptools >= 0.7",  # llhttp: providers' responses, read strictly and fast
         "hyperlink >= 21.0",  # URLs as treq wants them
         "klein >= 24.8",  # the resource tree
-        "orjson >= 3.9",  # every chunk of every stream is read
+        "orjson >= 3.9.15",  # every chunk of every stream is read; limits its depth
         "pydantic >= 2.7",  # settings: every error with its path, secrets
         "PyYAML >= 6.0.1",  # the configuration file
         "SQLAlchemy >= 2.0.30",  # one schema for SQLite and PostgreSQL
