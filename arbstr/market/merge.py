@@ -110,9 +110,18 @@ class _Models:
             for alias in told.listed.aliases:
                 models.setdefault(alias, self._listed(alias, id))
         for name, rates in self._quoted.items():
-            models.setdefault(name, _quoted(name, rates))
+            if rates is not None or self._waits_for_prices():
+                models.setdefault(name, _quoted(name, rates))
         most = max(MOST_MODELS, len(self._provider.models))
         return tuple(models.values())[:most]
+
+    def _waits_for_prices(self) -> bool:
+        """
+        Is it nothing new that nobody knows what its models cost?  A quote without
+        a price takes nothing away from what the configuration says.
+        """
+        provider = self._provider
+        return provider.auto_discover and not self._is_priced(_NO_RATES)
 
     def _configured(self, model: ModelSettings) -> ModelSettings:
         """

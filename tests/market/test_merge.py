@@ -202,6 +202,26 @@ class OrderTests(MergeTestCase):
         alpha = self.merge(configure(), feed=verdict({"m": None}))
         self.assertEqual(self.rates(alpha), {"m": None})
 
+    def test_quoted_without_a_price_but_configured(self) -> None:
+        """
+        The provider goes on serving at its own rates what it served before.
+        """
+        config = configure(auto_discover=False, **DEFAULT)
+        catalog = Catalog([self.merge(config, feed=verdict({"m": None}))])
+        self.assertEqual(
+            [offer.rates for offer in catalog.offers("m")], [Rates(3, 4, 3)]
+        )
+
+    def test_quoted_without_a_price_beside_a_list(self) -> None:
+        """
+        Nothing that cannot be used is added to it.
+        """
+        own = {"name": "x", "input_rate": 1, "output_rate": 2}
+        for discover, settings in ((False, {}), (True, DEFAULT)):
+            config = configure(own, auto_discover=discover, **settings)
+            alpha = self.merge(config, feed=verdict({"m": None}))
+            self.assertEqual(self.rates(alpha), {"x": Rates(1, 2, 1)})
+
 
 class ModelTests(MergeTestCase):
     """
