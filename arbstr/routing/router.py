@@ -103,7 +103,7 @@ class Router:
             request.model, match.name, input_tokens, output_tokens, prefixes
         )
 
-        short = self.balances.shortages(offered, request, output_tokens)
+        short = self.balances.shortages(offered, request)
         unpriced = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
         excluded = short | unpriced | _excluded(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]

@@ -199,21 +199,27 @@ class BalanceTests(SynchronousTestCase):
     def test_cap(self) -> None:
         """
         The node sets aside the longest answer that the request allows, less its
-        tolerance.
+        tolerance.  It takes three characters for a token, not four.
         """
-        self.assert_covers(1089, ask(input_tokens=100, output_cap=1000))
+        self.assert_covers(1109, ask(input_tokens=90, output_cap=1000))
 
     def test_no_cap(self) -> None:
         """
         Without, the longest that the model can give.
         """
-        self.assert_covers(5049, ask(input_tokens=100))
+        self.assert_covers(5069, ask(input_tokens=90))
 
     def test_no_limit(self) -> None:
         """
-        Where that is not known, what is expected.
+        Where that is not known, what many models can.
         """
-        self.assert_covers(396, ask(input_tokens=100), max_output=None)
+        self.assert_covers(4174, ask(input_tokens=90), max_output=None)
+
+    def test_choices(self) -> None:
+        """
+        Each may be that long; the prompt is the same for all.
+        """
+        self.assert_covers(3089, ask(input_tokens=90, output_cap=1000, choices=3))
 
     def test_at_least_a_msat(self) -> None:
         """
@@ -225,10 +231,10 @@ class BalanceTests(SynchronousTestCase):
         """
         It says what there is and what there ought to be.
         """
-        plan = self.router(10).plan(ask(input_tokens=100, output_cap=1000))
+        plan = self.router(10).plan(ask(input_tokens=90, output_cap=1000))
         self.assertEqual(
             plan.excluded["alpha"],
-            "balance of 0.01 sats is under the 1.089 that it would set aside for the "
+            "balance of 0.01 sats is under the 1.1088 that it would set aside for the "
             "request",
         )
 
