@@ -104,3 +104,17 @@ def make_price(
     if not cached_input:
         cached_input = None
     return Price(unit, input, output, cached_input, base_fee or Decimal(0))
+
+
+def usable_prices(sats: Price | None, usd: Price | None) -> tuple[Price, ...]:
+    """
+    What the same thing costs in sats and in dollars, the better source first.  It
+    is not free in one and dear in the other: then nobody has put in the sats yet.
+    """
+    if sats is not None and usd is not None and _is_free(sats) and not _is_free(usd):
+        sats = None
+    return tuple(price for price in (sats, usd) if price is not None)
+
+
+def _is_free(price: Price) -> bool:
+    return price.input == price.output == 0

@@ -16,7 +16,7 @@ from arbstr.upstream.cost import usd_per_sat
 
 from .endpoints import normalise
 from .models import BadAnswer, decode
-from .prices import BrokenPrice, Price, make_price, read_number
+from .prices import BrokenPrice, Price, make_price, read_number, usable_prices
 from .shapes import Rejected, is_name
 
 PAGE = 2000
@@ -153,7 +153,7 @@ def _read_quote(row: object) -> Quote:
         provider_id=provider_id,
         model=_name(row, "model"),
         endpoint=normalise(endpoint),
-        prices=tuple(_prices(row)),
+        prices=_prices(row),
         observed_at=_moment(row.get("observed_at")),
     )
 
@@ -165,28 +165,22 @@ def _name(row: Mapping[str, object], key: str) -> str:
     return value
 
 
-def _prices(row: Mapping[str, object]) -> Iterator[Price]:
+def _prices(row: Mapping[str, object]) -> tuple[Price, ...]:
     """
     Both are for a million tokens.
     """
-    sats = make_price(
-        "sats",
-        read_number(row.get("price_in_sats")),
-        read_number(row.get("price_out_sats")),
+    return usable_prices(
+        make_price(
+            "sats",
+            read_number(row.get("price_in_sats")),
+            read_number(row.get("price_out_sats")),
+        ),
+        make_price(
+            "usd",
+            read_number(row.get("price_in_usd")),
+            read_number(row.get("price_out_usd")),
+        ),
     )
-    usd = make_price(
-        "usd",
-        read_number(row.get("price_in_usd")),
-        read_number(row.get("price_out_usd")),
-    )
-    if sats is not None and not (_is_free(sats) and usd and not _is_free(usd)):
-        yield sats
-    if usd is not None:
-        yield usd
-
-
-def _is_free(price: Price) -> bool:
-    return price.input == price.output == 0
 
 
 def _moment(told: object) -> float | None:

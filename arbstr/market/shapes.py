@@ -11,7 +11,14 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from .prices import MILLION, BrokenPrice, Price, make_price, read_number
+from .prices import (
+    MILLION,
+    BrokenPrice,
+    Price,
+    make_price,
+    read_number,
+    usable_prices,
+)
 
 _LONGEST_ID = 256
 _MOST_ALIASES = 16
@@ -120,14 +127,14 @@ def _read_prices(entry: Mapping[str, object]) -> tuple[bool, tuple[Price, ...]]:
     pricing = entry.get("pricing")
     if "sats_pricing" in entry:
         # Null until the node knows what a bitcoin is worth, but it knows dollars.
-        told = (_routstr(entry["sats_pricing"]), _dollars(pricing, has_fee=False))
+        sats, usd = _routstr(entry["sats_pricing"]), _dollars(pricing, has_fee=False)
     elif isinstance(pricing, Mapping) and {"prompt", "completion"} & pricing.keys():
-        told = (_dollars(pricing, has_fee=True), None)
+        sats, usd = None, _dollars(pricing, has_fee=True)
     elif isinstance(entry.get("payment"), Mapping):
         return _mesh(_mapping(entry["payment"]))
     else:
         return False, ()
-    return True, tuple(price for price in told if price is not None)
+    return True, usable_prices(sats, usd)
 
 
 def _routstr(pricing: object) -> Price | None:

@@ -339,6 +339,15 @@ class RoutstrTests(ShapeTestCase):
             model = one(entry)
             self.assertEqual((model.states_price, model.prices), (True, ()))
 
+    def test_nothing_in_sats_yet(self) -> None:
+        """
+        What costs dollars is not free in sats, but what costs nothing is.
+        """
+        entry = recorded.routstr("a", (0, 0, 0), (0.000001, 0.000002, 0))
+        self.assertEqual(rates(one(entry)), [Rates(1000, 2000, 1000)])
+        entry = recorded.routstr("a", (0, 0, 0), (0, 0, 0))
+        self.assertEqual(rates(one(entry)), [Rates(0, 0, 0)] * 2)
+
     def test_cache_not_stated(self) -> None:
         """
         Zero says so: it is charged as the prompt is.
