@@ -65,7 +65,7 @@ def merge(config: Config, market: Market, names: Names) -> tuple[ProviderSetting
         taken = {provider.name for provider in config.providers}
         given = names.give(market.verdict.sellers, taken)
         for seller in market.verdict.sellers:
-            merged.append(_from_feed(seller, given[seller.key]))
+            merged.append(_from_feed(seller, given[seller.endpoint]))
     return tuple(merged)
 
 

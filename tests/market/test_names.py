@@ -12,12 +12,13 @@ from arbstr.market.names import Names
 from arbstr.market.sellers import Seller
 
 NODE = "https://node.example/v1"
+OTHER = "https://other.example/v1"
 
 
 def seller(
     provider: str = "Node One",
-    provider_id: str = "one",
     endpoint: str = NODE,
+    provider_id: str = "one",
     source: str = "routstr",
 ) -> Seller:
     """
@@ -39,7 +40,7 @@ class NamesTests(SynchronousTestCase):
         Their names, in their order.
         """
         given = self.names.give(sellers, taken)
-        return [given[each.key] for each in sellers]
+        return [given[each.endpoint] for each in sellers]
 
     def test_name(self) -> None:
         """
@@ -60,14 +61,14 @@ class NamesTests(SynchronousTestCase):
         """
         Its quotes may be named after the makers of the models.
         """
-        openrouter = seller("OpenAI", "openrouter", source="openrouter")
+        openrouter = seller("OpenAI", provider_id="openrouter", source="openrouter")
         self.assertEqual(self.give(openrouter), ["openrouter-openrouter"])
 
     def test_same_name(self) -> None:
         """
         Only one of them can have it.
         """
-        first, second = self.give(seller(), seller(provider_id="two"))
+        first, second = self.give(seller(), seller(endpoint=OTHER))
         self.assertEqual(first, "routstr-node-one")
         self.assertRegex(second, r"^routstr-node-one-[0-9a-f]{6}$")
 
@@ -82,8 +83,8 @@ class NamesTests(SynchronousTestCase):
         """
         Who has a name keeps it, whoever comes, in whichever order.
         """
-        (before,) = self.give(seller(provider_id="two"))
-        _, after = self.give(seller(provider_id="one"), seller(provider_id="two"))
+        (before,) = self.give(seller(endpoint=OTHER))
+        _, after = self.give(seller(), seller(endpoint=OTHER))
         self.assertEqual(before, after)
 
     def test_taken_meanwhile(self) -> None:
@@ -96,17 +97,34 @@ class NamesTests(SynchronousTestCase):
 
     def test_left(self) -> None:
         """
-        The names of those who are gone can be had.
+        Nobody gets the name of one who is gone, who may come back.
+        """
+        (before,) = self.give(seller())
+        self.give()
+        (other,) = self.give(seller(endpoint=OTHER))
+        self.assertNotEqual(other, before)
+        self.assertEqual(self.give(seller()), [before])
+
+    def test_other_id(self) -> None:
+        """
+        The provider at an endpoint is the same, whatever it is called by now.
+        """
+        (before,) = self.give(seller())
+        self.assertEqual(self.give(seller("Other", provider_id="two")), [before])
+
+    def test_long_gone(self) -> None:
+        """
+        Only so many are remembered.
         """
         self.give(seller())
-        self.give()
-        self.assertEqual(self.give(seller(provider_id="two")), ["routstr-node-one"])
+        self.give(*[seller("x", endpoint=f"{number}") for number in range(10_000)])
+        self.assertEqual(self.give(seller(endpoint=OTHER)), ["routstr-node-one"])
 
     def test_same_from_start_to_start(self) -> None:
         """
         The log knows providers by their names.
         """
-        sellers = [seller(provider_id=each) for each in ("c", "a", "b")]
+        sellers = [seller(endpoint=each) for each in ("c", "a", "b")]
         again = Names().give(reversed(sellers), ())
         self.assertEqual(self.names.give(sellers, ()), again)
 
@@ -124,7 +142,7 @@ class NamesTests(SynchronousTestCase):
         """
         Whatever they call themselves.
         """
-        sellers = {each.key: each for each in (Seller(*each, {}) for each in told)}
+        sellers = {each.endpoint: each for each in (Seller(*each, {}) for each in told)}
         given = Names().give(sellers.values(), taken)
         self.assertEqual(set(given), set(sellers))
         self.assertEqual(len({*given.values()} | taken), len(given) + len(taken))
