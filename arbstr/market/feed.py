@@ -154,26 +154,26 @@ class Feeding:
         page: Page = await self._tools.in_thread(partial(read_quotes, body))
         return page
 
-    async def _fetch_nodes(self) -> tuple[tuple[Node, ...], str | None]:
+    async def _fetch_nodes(self) -> tuple[tuple[Node, ...] | None, str | None]:
         """
-        Those, and why there are none: all providers count as reliable then.
+        Those, or why they could not be had.
         """
         try:
             body = await self._get("/api/nodes", _NODES_SECONDS)
             nodes = await self._tools.in_thread(partial(read_nodes, body))
         except (AttemptFailed, BadAnswer) as error:
-            return (), f"no nodes: {error}"
+            return None, f"no nodes: {error}"
         return nodes, None
 
     def _judge(
         self,
         page: Page,
-        nodes: tuple[Node, ...],
+        nodes: tuple[Node, ...] | None,
         usd_per_sat: Decimal | None,
         endpoints: Mapping[str, str],
     ) -> Verdict:
         with self._lock:
-            self._feed.update(page, nodes, usd_per_sat, self._tools.now())
+            self._feed.update(page, nodes, usd_per_sat, self._tools.now(), endpoints)
             return self._feed.judge(endpoints)
 
     def _make_poller(self) -> Poller:

@@ -5,45 +5,19 @@ the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 
-from attrs import define, field
-
 from arbstr.config.market import OPENROUTER, TokenstatsSettings
-from arbstr.routing.money import Rates
 
 from .bindings import Bindings, hint
 from .endpoints import why_unsafe
+from .groups import Announced, Group, Groups, make_one
 from .quotes import PAGE, Node, Page, Quote
 from .sellers import Key, Seller, Skipped, Verdict, skip
-from .shelf import GRACE
 
+MOST_SELLERS = 500
 _MOST_SKIPPED = 200
-
-
-@define
-class _Known:
-    """
-    A model of a provider's, and what it cost last.
-
-    @ivar observed_at: seconds since the epoch, if the feed said so.
-    @ivar missing: in how many answers in a row it has been.
-    """
-
-    rates: Rates | None
-    observed_at: float | None
-    missing: int = 0
-
-
-@define
-class _Group:
-    """
-    A provider that the feed names.
-    """
-
-    provider: str
-    models: dict[str, _Known] = field(factory=dict)
 
 
 class Feed:
@@ -57,7 +31,7 @@ class Feed:
     def __init__(self, settings: TokenstatsSettings) -> None:
         self.quotes_seen = 0
         self.nodes_seen = 0
-        self._groups: dict[Key, _Group] = {}
+        self._groups = Groups()
         self._reliability: dict[str, float] = {}
         self._stale = 0
         self._notes: tuple[str, ...] = ()
@@ -73,89 +47,75 @@ class Feed:
     def update(
         self,
         page: Page,
-        nodes: Iterable[Node],
+        nodes: Collection[Node] | None,
         usd_per_sat: Decimal | None,
         now: float,
+        configured: Collection[str] = (),
     ) -> None:
         """
         The feed has answered.
 
-        @param nodes: none, where they could not be had.
+        @param nodes: C{None} where they could not be had: then providers are as
+            reliable as they were.
         @param usd_per_sat: what a sat is worth, if anybody says so.
         @param now: the wall clock's seconds since the epoch.
+        @param configured: the endpoints, normalised, of configured providers.
         """
-        nodes = list(nodes)
-        self.quotes_seen, self.nodes_seen = page.rows, len(nodes)
-        self._reliability = dict(_reliabilities(nodes))
-        self._notes = tuple(_notes(page))
+        self.quotes_seen = page.rows
+        if nodes is not None:
+            self.nodes_seen = len(nodes)
+            self._reliability = dict(_reliabilities(nodes))
         oldest = now - self._settings.stale_after_secs
         wanted = [each for each in page.quotes if self._is_wanted(each)]
         fresh = [each for each in wanted if not _is_older(each.observed_at, oldest)]
         self._stale = len(wanted) - len(fresh)
-        seen: set[tuple[Key, str]] = set()
-        # The newest of several for the same model comes last, and stays.
-        for quote in sorted(fresh, key=lambda each: each.observed_at or now):
-            self._remember(quote, usd_per_sat)
-            seen.add((_key(quote), quote.model))
-        self._miss(seen, oldest, page.is_full)
+        self._groups.update(fresh, usd_per_sat, now, oldest, page.is_full)
+        forgotten = self._groups.shorten(
+            lambda key: key[2] in configured or self._bindings.find(*key) is not None
+        )
+        self._notes = tuple(_notes(page, len(self._groups), forgotten))
 
-    def judge(self, configured: Mapping[str, str]) -> Verdict:
+    def judge(self, configured: Collection[str]) -> Verdict:
         """
-        Who of those that are known is of use.
+        Who of those that are known is of use.  All that have the same endpoint
+        are one provider.
 
         @param configured: the endpoints, normalised, of configured providers.
         """
-        overlays: dict[str, Seller] = {}
-        sellers: list[Seller] = []
+        of_use: dict[str, list[Announced]] = {}
         skipped = list(self._stale_ones())
-        for key, group in sorted(self._groups.items()):
-            seller = self._seller(key, group)
-            why_not = self._why_not(seller, seller.endpoint in configured)
-            if why_not is not None:
-                skipped.append(why_not)
-            elif seller.endpoint in configured:
-                overlays.setdefault(seller.endpoint, seller)
+        for key, group in self._groups:
+            announced = Announced(self._seller(key, group), group)
+            endpoint = announced.seller.endpoint
+            why_not = self._why_not(announced.seller, endpoint in configured)
+            if why_not is None:
+                of_use.setdefault(endpoint, []).append(announced)
             else:
-                sellers.append(seller)
+                skipped.append(why_not)
+        overlays, sellers = {}, []
+        for endpoint, several in of_use.items():
+            if endpoint in configured:
+                overlays[endpoint] = make_one(several)
+            else:
+                sellers.append(make_one(several))
+        sellers.sort(key=lambda each: (each.source, each.endpoint))
         notes = list(self._notes)
+        if len(sellers) > MOST_SELLERS:
+            notes.append(f"{len(sellers)} providers, of which {MOST_SELLERS} are used")
         if len(skipped) > _MOST_SKIPPED:
             notes.append(f"{len(skipped)} skipped, of which {_MOST_SKIPPED} are shown")
         return Verdict(
-            overlays, tuple(sellers), tuple(skipped[:_MOST_SKIPPED]), tuple(notes)
+            overlays,
+            tuple(sellers[:MOST_SELLERS]),
+            tuple(skipped[:_MOST_SKIPPED]),
+            tuple(notes),
         )
 
     def _is_wanted(self, quote: Quote) -> bool:
         source = self._settings.source
         return source is None or quote.source == source.lower()
 
-    def _remember(self, quote: Quote, usd_per_sat: Decimal | None) -> None:
-        group = self._groups.setdefault(_key(quote), _Group(quote.provider))
-        told = (price.in_sats(usd_per_sat) for price in quote.prices)
-        rates = next((each for each in told if each is not None), None)
-        known = group.models.get(quote.model)
-        if known is not None and rates is None:
-            # For a while after each poll of its own the feed has none in sats.
-            rates = known.rates
-        group.models[quote.model] = _Known(rates, quote.observed_at)
-
-    def _miss(self, seen: set[tuple[Key, str]], oldest: float, is_full: bool) -> None:
-        """
-        Forget what has been missing for long enough.
-        """
-        for key, group in list(self._groups.items()):
-            for model, known in list(group.models.items()):
-                if (key, model) in seen:
-                    continue
-                if is_full and not _is_older(known.observed_at, oldest):
-                    # It may be on the part of the list that was cut off.
-                    continue
-                known.missing += 1
-                if known.missing >= GRACE:
-                    del group.models[model]
-            if not group.models:
-                del self._groups[key]
-
-    def _seller(self, key: Key, group: _Group) -> Seller:
+    def _seller(self, key: Key, group: Group) -> Seller:
         source, provider_id, endpoint = key
         return Seller(
             source=source,
@@ -207,10 +167,6 @@ class Feed:
             yield Skipped("*", "stale_quotes", advice, self._stale)
 
 
-def _key(quote: Quote) -> Key:
-    return quote.source, quote.provider_id, quote.endpoint
-
-
 def _is_older(moment: float | None, oldest: float) -> bool:
     return moment is not None and moment < oldest
 
@@ -230,7 +186,7 @@ def _reliabilities(nodes: Iterable[Node]) -> Iterator[tuple[str, float]]:
     return iter(best.items())
 
 
-def _notes(page: Page) -> Iterator[str]:
+def _notes(page: Page, kept: int, forgotten: int) -> Iterator[str]:
     if page.remark is not None:
         yield page.remark
     if page.is_full:
@@ -238,3 +194,5 @@ def _notes(page: Page) -> Iterator[str]:
             f"the feed gives {PAGE} quotes at most, the cheapest: dearer models may "
             "be missing (tokenstats.source narrows it)"
         )
+    if forgotten:
+        yield f"{kept + forgotten} providers, of which {kept} are remembered"

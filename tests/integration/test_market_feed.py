@@ -504,14 +504,14 @@ class SellerTests(FeedTestCase):
         there.
         """
         self.sells()
-        self.sells(provider_id="two")
+        self.sells(endpoint=f"https://{self.host}/two")
         keys = {f"routstr@{self.host}": NODE_KEY}
         self.open(keys=keys)
         await self.settle()
         before = set(await self.providers_of())
         self.assertEqual(len(before), 3)
         self.quotes.reverse()
-        self.sells(provider_id="a-third")
+        self.sells(endpoint=f"https://{self.host}/a-third")
         await self.settle(FEED_INTERVAL)
         after = set(await self.providers_of())
         self.assertEqual(len(after), 4)

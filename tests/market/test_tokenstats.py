@@ -12,10 +12,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.market import TokenstatsSettings
+from arbstr.market.groups import MOST_GROUPS, MOST_MODELS
 from arbstr.market.quotes import read_nodes, read_quotes
 from arbstr.market.sellers import Seller, Skipped, Verdict
 from arbstr.market.shelf import GRACE
-from arbstr.market.tokenstats import Feed
+from arbstr.market.tokenstats import MOST_SELLERS, Feed
 from arbstr.routing.money import Rates
 
 from .feed import NOW, Json, moment, node, openrouter_quote, quote
@@ -48,7 +49,7 @@ class FeedTestCase(SynchronousTestCase):
     def answer(
         self,
         *quotes: Json,
-        nodes: Iterable[Json] = (),
+        nodes: Iterable[Json] | None = (),
         rate: Decimal | None = USD_PER_SAT,
     ) -> Verdict:
         """
@@ -56,9 +57,10 @@ class FeedTestCase(SynchronousTestCase):
         """
         self.feed.update(
             read_quotes(json.dumps(quotes).encode()),
-            read_nodes(json.dumps(list(nodes)).encode()),
+            None if nodes is None else read_nodes(json.dumps(list(nodes)).encode()),
             rate,
             self.now,
+            self.configured,
         )
         return self.judge()
 
@@ -96,7 +98,7 @@ class GroupTests(FeedTestCase):
 
     def test_group(self) -> None:
         """
-        One for each source, id and endpoint, with all its models.
+        One for each endpoint, with all its models.
         """
         seller = self.only(self.answer(quote("a"), quote("b", price_in_sats=1)))
         self.assertEqual(
@@ -145,6 +147,59 @@ class GroupTests(FeedTestCase):
             (rates,) = self.only(self.answer(*rows)).models.values()
             assert rates is not None
             self.assertEqual(rates.input, 1)
+
+    def test_newest_is_dated(self) -> None:
+        """
+        A quote of no time, or of one that is yet to come, is not newer than one
+        that was observed.
+        """
+        dated = quote(price_in_sats=1)
+        for told in (None, moment(NOW + 86_400)):
+            other = quote(price_in_sats=2, observed_at=told)
+            for rows in ((dated, other), (other, dated)):
+                (rates,) = self.only(self.answer(*rows)).models.values()
+                assert rates is not None
+                self.assertEqual(rates.input, 1)
+
+    def test_several_ids(self) -> None:
+        """
+        One endpoint is one provider, called what was observed last, with the
+        newest price of each model.
+        """
+        self.configure(keys={"routstr@node.example": KEY})
+        old = {"provider_id": "a", "observed_at": moment(NOW - 60)}
+        rows = [
+            quote("x", price_in_sats=1, **old),
+            quote("y", price_in_sats=2, **old),
+            quote("x", price_in_sats=3, provider_id="b"),
+        ]
+        for order in (rows, rows[::-1]):
+            seller = self.only(self.answer(*order))
+            self.assertEqual(seller.provider_id, "b")
+            prices = {name: each and each.input for name, each in seller.models.items()}
+            self.assertEqual(prices, {"x": 3, "y": 2})
+
+    def test_id_without_a_key(self) -> None:
+        """
+        What somebody else announces for the endpoint is not its price.
+        """
+        verdict = self.answer(
+            quote(price_in_sats=7), quote(price_in_sats=1, provider_id="stray")
+        )
+        self.assertEqual(self.only(verdict).models, {"gpt-4o": Rates(7, 10000, 7)})
+        self.assertEqual(self.skipped(verdict).provider_id, "stray")
+
+    def test_many_sellers(self) -> None:
+        """
+        There is an end to them.
+        """
+        self.configure(keys={"routstr@node.example": KEY})
+        rows = [quote(endpoint=f"https://node.example/{n}") for n in range(501)]
+        verdict = self.answer(*rows)
+        self.assertEqual(len(verdict.sellers), MOST_SELLERS)
+        self.assertEqual(
+            verdict.notes, (f"501 providers, of which {MOST_SELLERS} are used",)
+        )
 
 
 class PriceTests(FeedTestCase):
@@ -267,6 +322,15 @@ class SkipTests(FeedTestCase):
         verdict = self.answer(quote(), nodes=[node(reliability=0.5)])
         self.assertEqual(self.sellers(verdict), ["one"])
 
+    def test_nodes_that_could_not_be_had(self) -> None:
+        """
+        Nobody becomes reliable by that.
+        """
+        self.answer(quote(), nodes=[node(reliability=0.1)])
+        verdict = self.answer(quote(), nodes=None)
+        self.assertEqual(self.skipped(verdict).reason, "low_reliability")
+        self.assertEqual(self.feed.nodes_seen, 1)
+
     def test_no_samples(self) -> None:
         """
         A node that was never polled is not unreliable.
@@ -348,6 +412,14 @@ class OverlayTests(FeedTestCase):
         self.assertEqual(verdict.overlays, {})
         self.assertEqual(self.skipped(verdict).reason, "low_reliability")
 
+    def test_stray_id(self) -> None:
+        """
+        It does not hide what others say of the same endpoint.
+        """
+        self.configured = {NODE: "mine"}
+        verdict = self.answer(quote("a"), quote("b", provider_id="0"))
+        self.assertEqual(set(verdict.overlays[NODE].models), {"a", "b"})
+
 
 class GapTests(FeedTestCase):
     """
@@ -400,6 +472,49 @@ class GapTests(FeedTestCase):
         for _ in range(GRACE):
             verdict = self.answer(*page)
         self.assertEqual(self.sellers(verdict), ["openrouter"])
+
+    def test_full_page_without_times(self) -> None:
+        """
+        What has no time, or one that is yet to come, gets too old from when it
+        was told.
+        """
+        self.answer(
+            quote("a", observed_at=None), quote("b", observed_at=moment(NOW + 1e8))
+        )
+        self.now += 601
+        page = [
+            openrouter_quote(f"m{number}", observed_at=moment(self.now))
+            for number in range(2000)
+        ]
+        for _ in range(GRACE):
+            verdict = self.answer(*page)
+        self.assertEqual(self.sellers(verdict), ["openrouter"])
+
+    def test_memory(self) -> None:
+        """
+        It has an end, whatever is told; what is of use stays.
+        """
+        self.answer(quote())
+        for start in range(0, 6000, 2000):
+            numbers = range(start, start + 2000)
+            rows = [quote(f"m{n}", provider_id=f"p{n}") for n in numbers]
+            verdict = self.answer(*rows)
+        self.assertEqual(len(self.feed._groups), MOST_GROUPS)
+        self.assertEqual(self.sellers(verdict), ["one"])
+        self.assertIn(
+            f"3000 providers, of which {MOST_GROUPS} are remembered", verdict.notes
+        )
+
+    def test_memory_of_models(self) -> None:
+        """
+        The newest of a provider's stay.
+        """
+        for start in range(0, 3 * MOST_MODELS, MOST_MODELS):
+            self.now += 1
+            numbers = range(start, start + MOST_MODELS)
+            rows = [quote(f"m{n}", observed_at=moment(self.now)) for n in numbers]
+            models = self.only(self.answer(*rows)).models
+            self.assertEqual(set(models), {row["model"] for row in rows})
 
     def test_other_settings(self) -> None:
         """
