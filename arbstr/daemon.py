@@ -117,7 +117,7 @@ def build(
     in_flight = InFlight(clock)
     status = ConfigStatus(time.time())
     tools = Tools(Fetcher(connections, clock), partial(_in_thread, reactor), clock)
-    market = Watch(config, tools, router, lambda merged: live.use(merged))
+    market = Watch(config, tools, router, lambda *merged: live.use(*merged))
     web = WebApp(
         Chat(router, dispatcher, ledger, in_flight, clock),
         Status(router, circuits, cooldowns, ledger, int(time.time()), status, market),

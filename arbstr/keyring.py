@@ -73,6 +73,13 @@ class Keyring:
         ]
         self._pattern = re.compile(f"(?:{_any_of(words, _LEVELS)}){_MORE}")
 
+    def knows(self, secret: str) -> bool:
+        """
+        Is there nothing to be done for this one, since it is hidden already or too
+        short?
+        """
+        return len(secret) < SHORTEST or secret in self._secrets
+
     def hide(self, text: str) -> str:
         """
         A text without them.

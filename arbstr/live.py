@@ -7,10 +7,10 @@ from __future__ import annotations
 from attrs import define
 
 from arbstr.circuit import CircuitBreakerRegistry
-from arbstr.config.known import hide_secrets_of
 from arbstr.config.model import Config
 from arbstr.dispatch import Dispatcher
 from arbstr.ledger.writer import LogLedger
+from arbstr.routing.prepared import Prepared
 from arbstr.routing.router import Router
 from arbstr.upstream.cost import usd_per_sat
 from arbstr.web.guard import Guard
@@ -32,17 +32,18 @@ class Live:
     log: LogLedger
     guard: Guard
 
-    def use(self, config: Config) -> None:
+    def use(self, config: Config, prepared: Prepared | None = None) -> None:
         """
         Serve new requests by this configuration; those that are being served
         keep their plans.  All of it changes at once, between two turns of the
         reactor.  Circuits and cool-downs of providers that keep their names
         stay as they are.
 
-        @param config: every provider in it has a URL.
+        @param config: every provider in it has a URL.  Its secrets are hidden
+            already.
+        @param prepared: the same for the router, if that has been done.
         """
-        hide_secrets_of(config)
-        self.router.use(config)
+        self.router.use(prepared or config)
         self.circuits.configure(self.router.catalog.providers, config.circuit)
         self.dispatcher.configure(
             config.retry, config.streaming, usd_per_sat(config.btc_usd)

@@ -5,7 +5,7 @@ Reading the configuration again while the daemon serves.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,7 +23,7 @@ class Reloader:
     One that is broken changes nothing.
 
     @param load: reads it, in a thread of its own: a large one takes seconds.
-    @param use: has it used from now on.  Returns the names of settings that
+    @param use: has it used.  Comes, when it is, to the names of settings that
         differ but cannot change now.
     @param status: is told what came of it.
     @param now: the wall clock, in seconds since the epoch.
@@ -34,7 +34,7 @@ class Reloader:
     def __init__(
         self,
         load: Callable[[], Deferred[Loaded]],
-        use: Callable[[Config], Iterable[str]],
+        use: Callable[[Config], Deferred[list[str]]],
         status: ConfigStatus,
         supervisor: Supervisor,
         now: Callable[[], float] = time.time,
@@ -81,7 +81,7 @@ class Reloader:
 
     async def _reload(self) -> None:
         loaded = await self._load()
-        kept = self._use(loaded.config)
+        kept = await self._use(loaded.config)
         self._status.loaded(self._now())
         for warning in loaded.warnings:
             self._log.warn("{line}", line=warning)

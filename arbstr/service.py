@@ -192,7 +192,10 @@ class ArbstrService(MultiService):
         pool = self._reactor.getThreadPool()
         return deferToThreadPool(self._reactor, pool, self.load)
 
-    def _use(self, wanted: Config) -> list[str]:
+    def _use(self, wanted: Config) -> Deferred[list[str]]:
+        return Deferred.fromCoroutine(self._follow(wanted))
+
+    async def _follow(self, wanted: Config) -> list[str]:
         """
         Follow another configuration as far as that is possible.
 
@@ -200,7 +203,7 @@ class ArbstrService(MultiService):
         @raise ConfigError: the daemon as it was started makes it unsafe.
         """
         config, kept = change(self.config, wanted)
-        self._daemon.market.use(self._mocks.use(config))
+        await self._daemon.market.use(self._mocks.use(config))
         self._mocks.stop_others(config)
         if self._log_observer is not None:
             self._log_observer.configure(config.logging)

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.circuit import CircuitState
 from arbstr.config.model import CircuitSettings, Config, ProviderSettings
 from arbstr.daemon import build
+from arbstr.routing.prepared import prepare
 from tests.routing.market import ask, names, seller
 
 ALPHA, BETA = seller("alpha", 1, 1), seller("beta", 2, 2)
@@ -37,6 +38,15 @@ class LiveTests(SynchronousTestCase):
     def test_what_is_in_use(self) -> None:
         config = self.use(BETA)
         self.assertIs(self.daemon.live.config, config)
+
+    def test_prepared(self) -> None:
+        """
+        What a thread has made ready for the router is used as it is.
+        """
+        config = Config(providers=(BETA,))
+        prepared = prepare(config)
+        self.daemon.live.use(config, prepared)
+        self.assertIs(self.daemon.live.router.catalog, prepared.catalog)
 
     def test_router_and_circuits_know_the_same(self) -> None:
         """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -49,7 +49,7 @@ class ReloaderTests(SynchronousTestCase):
         self.supervisor = FakeSupervisor()
         self.reloader = self.make(self.use)
 
-    def make(self, use: Callable[[Config], list[str]]) -> Reloader:
+    def make(self, use: Callable[[Config], Deferred[list[str]]]) -> Reloader:
         """
         A reloader of which C{use} is told what to use.
         """
@@ -63,12 +63,12 @@ class ReloaderTests(SynchronousTestCase):
         self.reads.append(Deferred())
         return self.reads[-1]
 
-    def use(self, config: Config) -> list[str]:
+    def use(self, config: Config) -> Deferred[list[str]]:
         """
         It is to be used.
         """
         self.used.append(config)
-        return self.kept
+        return succeed(self.kept)
 
     def loads(self, *warnings: str) -> Config:
         """
@@ -138,13 +138,25 @@ class ReloaderTests(SynchronousTestCase):
         self.loads()
         self.assertEqual(self.status, ConfigStatus(NOON))
 
+    def test_not_in_use_yet(self) -> None:
+        """
+        It is told of when it is.
+        """
+        used: Deferred[list[str]] = Deferred()
+        self.reloader = self.make(lambda config: used)
+        self.reloader.reload()
+        self.loads()
+        self.assertEqual(self.supervisor.told, ["reloading"])
+        used.callback([])
+        self.assertEqual(self.supervisor.told[1:], ["Serving for 2 providers"])
+
     def test_refused(self) -> None:
         """
         It can be read, but not be used by this daemon.
         """
 
-        def refuse(config: Config) -> list[str]:
-            raise ConfigError(["unsafe"])
+        def refuse(config: Config) -> Deferred[list[str]]:
+            return fail(ConfigError(["unsafe"]))
 
         self.make(refuse).reload()
         self.loads()

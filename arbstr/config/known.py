@@ -23,8 +23,10 @@ def hide_secrets_of(config: Config, keyring: Keyring = KEYRING) -> None:
     From now on take this configuration's secrets out of everything that is
     logged, stored or told.  Those of former ones stay hidden.
     """
-    names = "\n".join(_names(config))
-    keyring.add(secret for secret in _secrets(config) if secret not in names)
+    secrets = [each for each in _secrets(config) if not keyring.knows(each)]
+    if secrets:
+        names = "\n".join(_names(config))
+        keyring.add(secret for secret in secrets if secret not in names)
 
 
 def _secrets(config: Config) -> Iterator[str]:
@@ -42,8 +44,10 @@ def _held(value: object) -> Iterator[str]:
         case SecretStr():
             yield value.get_secret_value()
         case BaseModel():
-            for _, each in value:
-                yield from _held(each)
+            for name, each in value:
+                # There may be thousands of models, and none has a secret.
+                if name != "models":
+                    yield from _held(each)
         case Mapping():
             yield from _held(tuple(value.values()))
         case tuple():

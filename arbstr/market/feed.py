@@ -35,7 +35,7 @@ class Feeding:
     Watches a feed.
 
     @ivar settings: by which.
-    @ivar verdict: what is made of its last answer; C{None} before the first.
+    @ivar verdict: what was made of what is known; C{None} before the first time.
     @ivar usd_per_sat: dollars for a sat, as it told them last.
     @param endpoints: of the providers that are configured now.
     @param changed: is called after something has changed.
@@ -59,7 +59,7 @@ class Feeding:
         self._fallback = fallback
         self._feed = Feed(settings)
         self._report = Report("the feed of prices", tools.now)
-        # What is being judged in a thread is not to be configured meanwhile.
+        # Only threads take it: the reactor must not wait for one of them.
         self._lock = Lock()
         self._poller = self._make_poller()
 
@@ -84,16 +84,24 @@ class Feeding:
 
     def use(self, settings: TokenstatsSettings) -> None:
         """
-        Judge what is known by these settings, and ask anew; the URL stays.
+        Ask anew, by these settings; the URL stays, and so does what is known.
         """
         self._poller.stop()
         self.settings = settings
-        with self._lock:
-            self._feed.configure(settings)
-            if self.verdict is not None:
-                self.verdict = self._feed.judge(self._endpoints())
         self._poller = self._make_poller()
         self._poller.start()
+
+    def judge(
+        self, settings: TokenstatsSettings, configured: Mapping[str, str]
+    ) -> Verdict:
+        """
+        What is made of what is known, by these settings; for a thread.
+
+        @param configured: the endpoints of configured providers.
+        """
+        with self._lock:
+            self._feed.configure(settings)
+            return self._feed.judge(configured)
 
     def as_json(self, routable: int) -> dict[str, object]:
         """
@@ -123,9 +131,10 @@ class Feeding:
             self._changed()
             return False
         nodes, failure = await self._fetch_nodes()
-        self.verdict = await self._tools.in_thread(
+        await self._tools.in_thread(
             partial(
-                self._judge,
+                self._learn,
+                self.settings,
                 page,
                 nodes,
                 self.usd_per_sat or self._fallback(),
@@ -165,16 +174,17 @@ class Feeding:
             return None, f"no nodes: {error}"
         return nodes, None
 
-    def _judge(
+    def _learn(
         self,
+        settings: TokenstatsSettings,
         page: Page,
         nodes: tuple[Node, ...] | None,
         usd_per_sat: Decimal | None,
         endpoints: Mapping[str, str],
-    ) -> Verdict:
+    ) -> None:
         with self._lock:
+            self._feed.configure(settings)
             self._feed.update(page, nodes, usd_per_sat, self._tools.now(), endpoints)
-            return self._feed.judge(endpoints)
 
     def _make_poller(self) -> Poller:
         interval = self.settings.poll_interval_secs

@@ -12,18 +12,19 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from arbstr.config.known import hide_secrets_of
 from arbstr.config.market import source_of
 from arbstr.config.model import Config, ProviderSettings
 from arbstr.routing.balances import Balances
+from arbstr.routing.prepared import Prepared
 from arbstr.routing.router import Router
 from arbstr.upstream.cost import usd_per_sat
 
 from .discovery import Discovery, Tools, is_watched
 from .feed import Feeding
-from .merge import Market, endpoints, merge
+from .merge import endpoints
 from .names import Names
-
-_SATS_PER_BTC = 100_000_000
+from .outcome import Outcome, Sources, work_out
 
 
 class Watch:
@@ -44,7 +45,7 @@ class Watch:
         config: Config,
         tools: Tools,
         router: Router,
-        put: Callable[[Config], None],
+        put: Callable[[Config, Prepared | None], None],
     ) -> None:
         self.config = config
         self._tools = tools
@@ -57,6 +58,7 @@ class Watch:
         self._started = False
         self._dirty = False
         self._merging: Deferred[None] | None = None
+        self._waiting: list[Deferred[None]] = []
 
     @property
     def is_busy(self) -> bool:
@@ -88,13 +90,20 @@ class Watch:
         if self._merging is not None:
             self._merging.cancel()
 
-    def use(self, config: Config) -> None:
+    def use(self, config: Config) -> Deferred[None]:
         """
-        Another baseline, from now on: what is known of the market stays known.
+        Another baseline: what is known of the market stays known.
+
+        @return: fires when it is in use.
         """
+        # All that is put together with it has its keys from it.
+        hide_secrets_of(config)
         self.config = config
         self._watch()
-        self._use(merge(config, self._market(), self._names))
+        used: Deferred[None] = Deferred()
+        self._waiting.append(used)
+        self._merge_soon()
+        return used
 
     def describe(self, provider: ProviderSettings) -> dict[str, object]:
         """
@@ -165,61 +174,68 @@ class Watch:
             return self._feeding.usd_per_sat
         return configured
 
-    def _market(self) -> Market:
+    def _sources(self) -> Sources:
         shelves = {
             name: each.shelf
             for name, each in self._discoveries.items()
             if each.shelf is not None
         }
-        verdict = None if self._feeding is None else self._feeding.verdict
-        return Market(shelves, verdict, self._usd_per_sat())
+        feeding = self._feeding
+        judge = None if feeding is None else partial(feeding.judge, feeding.settings)
+        return Sources(self.config, shelves, judge, self._usd_per_sat())
 
     def _changed(self) -> None:
         """
         Somebody has answered, or not.
         """
         self._tell_balances()
+        if self._started:
+            self._merge_soon()
+
+    def _merge_soon(self) -> None:
         self._dirty = True
-        if self._merging is None and self._started:
+        if self._merging is None:
             self._merging = Deferred.fromCoroutine(self._merge())
-            self._merging.addErrback(self._broke).addCallback(self._merged)
+            self._merging.addBoth(self._merged)
 
     async def _merge(self) -> None:
         while self._dirty:
             self._dirty = False
-            config = self.config
-            before = self._in_use.providers
-            providers = await self._tools.in_thread(
-                partial(_merge_anew, config, self._market(), self._names, before)
+            sources = self._sources()
+            outcome = await self._tools.in_thread(
+                partial(work_out, sources, self._names, self._in_use)
             )
-            if config is self.config:
-                self._use(providers)
+            if sources.config is self.config:
+                self._use(outcome)
             else:
                 self._dirty = True
 
-    def _broke(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("A bug of arbstr's own", failure)
-
-    def _merged(self, _: None) -> None:
+    def _merged(self, result: Failure | None) -> None:
         self._merging = None
+        waiting, self._waiting = self._waiting, []
+        if isinstance(result, Failure):
+            if not waiting and not result.check(CancelledError):
+                self._log.failure("A bug of arbstr's own", result)
+            for each in waiting:
+                each.errback(result)
+        else:
+            for each in waiting:
+                each.callback(None)
 
-    def _use(self, providers: tuple[ProviderSettings, ...]) -> None:
+    def _use(self, outcome: Outcome) -> None:
         """
-        Route by these from now on.
+        Route by this from now on.
         """
-        rate = self._usd_per_sat()
-        update: dict[str, object] = {"providers": providers}
-        if rate is not None and self.config.btc_usd is None:
-            update["btc_usd"] = float(rate * _SATS_PER_BTC)
-        config = self.config.model_copy(update=update)
-        if config == self._in_use:
+        if self._feeding is not None:
+            self._feeding.verdict = outcome.verdict
+        config = outcome.config
+        if config is None:
             return
-        self._put(config)
+        self._put(config, outcome.prepared)
         self._tell(config)
         self._in_use = config
         if self._started:
-            self._watch_providers(providers)
+            self._watch_providers(config.providers)
         self._tell_balances()
 
     def _tell_balances(self) -> None:
@@ -237,23 +253,6 @@ class Watch:
             self._log.info("{provider} has come to the market", provider=name)
         for name in sorted(before - after):
             self._log.info("{provider} has left the market", provider=name)
-
-
-def _merge_anew(
-    config: Config,
-    market: Market,
-    names: Names,
-    before: tuple[ProviderSettings, ...],
-) -> tuple[ProviderSettings, ...]:
-    """
-    Whoever has not changed is the same object as before, so that it takes no time
-    to see that.
-    """
-    known = {each.name: each for each in before}
-    after = merge(config, market, names)
-    return tuple(
-        known[each.name] if known.get(each.name) == each else each for each in after
-    )
 
 
 def _from_feed(config: Config) -> set[str]:

@@ -20,17 +20,16 @@ from arbstr.errors import (
 
 from .affinity import Affinity
 from .balances import Balances
-from .catalog import Catalog
-from .complexity import Complexity, Scorer
+from .complexity import Complexity
 from .escalation import climb, too_good
 from .learned import Learned
 from .plan import Candidate, Plan, RouteRequest, Survey
-from .policy import Policies, PolicyMatch
+from .policy import PolicyMatch
 from .prefixes import Prefix
+from .prepared import Prepared, prepare
 from .prospects import with_prospects
 from .rotation import Rotation
 from .strategy import STRATEGIES
-from .tiers import Thresholds
 from .tokens import correct_input, expected_output
 
 # What a second is worth where no policy says so.
@@ -63,19 +62,16 @@ class Router:
         self.balances = Balances({})
         self.use(config)
 
-    def use(self, config: Config) -> None:
+    def use(self, config: Config | Prepared) -> None:
         """
         Plan by another configuration from now on.  What was learned and the plans
         that were made stay as they are.
         """
-        catalog = Catalog(config.providers)
-        policies = Policies(config.policies.rules)
-        scorer = Scorer(config.routing)
-        thresholds = Thresholds(config.routing, config.providers)
-        self.catalog, self.policies = catalog, policies
-        self.scorer, self._thresholds = scorer, thresholds
-        self._later_turns = config.routing.later_turns
-        self._default_strategy = config.policies.default_strategy
+        prepared = prepare(config) if isinstance(config, Config) else config
+        self.catalog, self.policies = prepared.catalog, prepared.policies
+        self.scorer, self._thresholds = prepared.scorer, prepared.thresholds
+        self._later_turns = prepared.later_turns
+        self._default_strategy = prepared.default_strategy
 
     def plan(self, request: RouteRequest) -> Plan:
         """

@@ -75,3 +75,13 @@ class HideSecretsOfTests(SynchronousTestCase):
         for provider in named:
             shown = self.shown("at lm-studio", {**provider, "api_key": "lm-studio"})
             self.assertEqual(shown, "at lm-studio")
+
+    def test_known_already(self) -> None:
+        """
+        It stays hidden, whatever else is called so by now.
+        """
+        keyring = Keyring()
+        for models in ([], [KEY]):
+            one = {"name": "a", "kind": "mock", "api_key": KEY, "models": models}
+            hide_secrets_of(Config.model_validate({"providers": [one]}), keyring)
+        self.assertEqual(keyring.hide(KEY), REDACTED)

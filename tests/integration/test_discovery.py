@@ -364,7 +364,9 @@ class BaselineTests(MarketTestCase):
         self.open_market({"alpha": LISTED})
         await self.settle()
         models = [{"name": "gpt-4o", "input_rate": 7, "output_rate": 8}, "other"]
-        self.daemon.market.use(self.configure({"alpha": {**LISTED, "models": models}}))
+        await self.daemon.market.use(
+            self.configure({"alpha": {**LISTED, "models": models}})
+        )
         self.assertEqual(
             by_id(await self.provider_of("alpha")),
             {
@@ -384,7 +386,7 @@ class BaselineTests(MarketTestCase):
         self.provider("alpha", lists(recorded.ROUTSTR))
         self.open_market({"alpha": LISTED})
         await self.settle()
-        self.daemon.market.use(self.configure())
+        await self.daemon.market.use(self.configure())
         alpha = await self.provider_of("alpha")
         self.assertEqual(by_id(alpha), {"gpt-4o": (1000, 1000, 1000, 0)})
         self.assertEqual((alpha["source"], alpha["discovery"]), ("config", None))
@@ -402,7 +404,7 @@ class BaselineTests(MarketTestCase):
         self.open_market({"alpha": {**DISCOVERED, **rates}})
         await self.settle()
         moved = {**DISCOVERED, **rates, "url": self.providers["beta"].url}
-        self.daemon.market.use(self.configure({"alpha": moved}))
+        await self.daemon.market.use(self.configure({"alpha": moved}))
         self.assertNotIn("gpt-4o-mini", by_id(await self.provider_of("alpha")))
         await self.settle()
         alpha = await self.provider_of("alpha")

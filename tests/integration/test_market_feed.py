@@ -278,7 +278,7 @@ class OverlayTests(FeedTestCase):
         await self.settle()
         models = {"alpha": {"models": ["gpt-4o", "other"]}}
         settings = self.feed_settings(min_reliability=0.1)
-        self.daemon.market.use(self.configure(models, tokenstats=settings))
+        await self.daemon.market.use(self.configure(models, tokenstats=settings))
         self.assertEqual(
             await self.prices(),
             {
@@ -286,7 +286,7 @@ class OverlayTests(FeedTestCase):
                 "other": (1000, 1000, "config"),
             },
         )
-        self.daemon.market.use(self.configure())
+        await self.daemon.market.use(self.configure())
         self.assertEqual(await self.prices(), {"gpt-4o": (1000, 1000, "config")})
         self.assertIsNone(await self.market())
 
@@ -526,7 +526,7 @@ class SellerTests(FeedTestCase):
         self.open()
         await self.settle()
         settings = self.feed_settings(keys={})
-        self.daemon.market.use(self.configure(tokenstats=settings))
+        await self.daemon.market.use(self.configure(tokenstats=settings))
         self.assertNotIn("routstr-node-one", await self.providers_of())
         self.assertEqual((await self.ask()).header("X-Arbstr-Provider"), "beta")
 

@@ -16,6 +16,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.config.model import Config
+from arbstr.keyring import hide
 from arbstr.market.discovery import Tools
 from arbstr.market.fetch import Fetcher
 from arbstr.market.watch import Watch
@@ -75,7 +76,12 @@ class WatchTests(SynchronousTestCase):
         tools = Tools(
             cast(Fetcher, self.fetcher), self.in_thread, self.clock, lambda: NOW
         )
-        self.watch = Watch(self.config, tools, self.router, self.put.append)
+        self.watch = Watch(
+            self.config,
+            tools,
+            self.router,
+            lambda config, prepared: self.put.append(config),
+        )
         self.addCleanup(self.nothing_left)
 
     def nothing_left(self) -> None:
@@ -218,9 +224,10 @@ class WatchTests(SynchronousTestCase):
         self.threads.pop(0)()
         self.threads.pop(0)()
         self.assertTrue(self.watch.is_busy)
-        self.watch.use(self.configure("mine", btc_usd=50_000))
-        self.assertIn("mine", self.models())
+        used = self.watch.use(self.configure("mine", btc_usd=50_000))
         self.work()
+        self.successResultOf(used)
+        self.assertEqual({each.btc_usd for each in self.put[1:]}, {50_000})
         self.assertIn("mine", self.models())
         self.assertEqual(self.put[-1].btc_usd, 50_000)
         self.assertEqual(self.names(), ["alpha", "routstr-node-one"])
@@ -239,6 +246,35 @@ class WatchTests(SynchronousTestCase):
         self.fetcher.fail(f"{FEED}/api/quotes?limit=2000")
         self.work()
         self.assertFalse(self.watch.is_busy)
+
+    def test_reload_takes_a_thread(self) -> None:
+        """
+        The reactor does not wait for it, whoever does.
+        """
+        self.start()
+        self.answer_feed(quote())
+        self.held = True
+        used = self.watch.use(self.configure("mine", tokenstats=None))
+        self.assertNoResult(used)
+        self.assertEqual(self.names(), ["alpha", "routstr-node-one"])
+        self.work()
+        self.successResultOf(used)
+        self.assertEqual((self.names(), self.models()), (["alpha"], ["mine"]))
+
+    def test_reload_with_another_key(self) -> None:
+        """
+        It is not told from then on.
+        """
+        key = "a-key-of-no-shape-0815"
+        self.watch.use(self.configure(tokenstats={"keys": {"openrouter": key}}))
+        self.assertEqual(hide(f"it is {key}"), "it is [redacted]")
+
+    def test_reload_that_breaks(self) -> None:
+        """
+        Whoever waits for it is told.
+        """
+        self.watch._put = cast(Any, None)
+        self.failureResultOf(self.watch.use(self.configure("mine")), TypeError)
 
     def test_reload_before_the_start(self) -> None:
         """

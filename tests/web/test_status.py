@@ -72,7 +72,7 @@ class StatusTestCase(SynchronousTestCase):
             self.ledger,
             CREATED,
             self.config,
-            Watch(config, cast(Any, None), self.router, self.router.use),
+            Watch(config, cast(Any, None), self.router, lambda *merged: None),
         )
 
     def trip(self, *names: str) -> None:
