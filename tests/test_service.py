@@ -74,8 +74,9 @@ class Market(Part):
     def stop(self) -> None:
         self.told.append("market")
 
-    def use(self, config: Config) -> None:
+    def use(self, config: Config) -> Deferred[None]:
         self.used.append(config)
+        return succeed(None)
 
 
 class Reactor(MemoryReactorClock):
