@@ -106,6 +106,21 @@ def no_policy_match(model: str, reasons: str) -> ApiError:
     )
 
 
+def no_price_known(model: str, reasons: str, retry_after: float) -> ApiError:
+    """
+    Providers may serve the model, but have not said yet what it costs.
+
+    @param retry_after: seconds.
+    """
+    return ApiError(
+        f"Nobody knows yet what model '{model}' costs: {reasons}",
+        status=503,
+        type="upstream_error",
+        code="no_price_known",
+        retry_after=retry_after,
+    )
+
+
 def max_cost_exceeded(limit_sats: float, cheapest_sats: float) -> ApiError:
     """
     The client's own limit is below the cheapest estimate.

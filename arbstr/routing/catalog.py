@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from arbstr.config.market import MarketModel
+from arbstr.config.market import MarketModel, source_of
 from arbstr.config.model import ModelSettings, ProviderSettings
 
 from .money import Rates
@@ -43,6 +43,8 @@ class Catalog:
     """
     The offers of all providers, by model.  What nobody knows the price of is
     no offer.
+
+    @ivar silent: the names of providers that have not said yet what they serve.
     """
 
     def __init__(self, providers: Iterable[ProviderSettings]) -> None:
@@ -64,6 +66,11 @@ class Catalog:
                     own.append(model)
             if provider.takes_any:
                 self._serve_any.append(provider)
+        self.silent = [
+            provider.name
+            for provider in self.providers.values()
+            if provider.auto_discover and source_of(provider) == "config"
+        ]
         self._models = sorted(self._offers)
 
     def models(self) -> list[str]:

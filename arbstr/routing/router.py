@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from arbstr.config.model import Config, PolicyRule
+from arbstr.config.model import Config
 from arbstr.errors import (
     ApiError,
     bad_request,
     max_cost_exceeded,
     model_not_allowed,
     no_policy_match,
+    no_price_known,
     no_providers,
     provider_error,
 )
@@ -21,6 +22,7 @@ from arbstr.errors import (
 from .affinity import Affinity
 from .balances import Balances
 from .complexity import Complexity
+from .constraints import forbids, left_out, over_limit
 from .escalation import climb, too_good
 from .learned import Learned
 from .plan import Candidate, Plan, RouteRequest, Survey
@@ -35,6 +37,9 @@ from .tokens import correct_input, expected_output
 # What a second is worth where no policy says so.
 _SATS_PER_SECOND = 1.0
 _UNPRICED = "no price known"
+_SILENT = "it has not said yet what it serves"
+# Who has not answered is asked again within seconds.
+_SECONDS_TO_WAIT = 5
 
 
 class Router:
@@ -101,9 +106,9 @@ class Router:
 
         short = self.balances.shortages(offered, request)
         unpriced = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
-        excluded = short | unpriced | _excluded(offered, match.rule, request)
+        excluded = short | unpriced | left_out(offered, match.rule, request)
         eligible = [each for each in offered if each.name not in excluded]
-        too_dear = _too_dear(eligible, request.max_cost_sats)
+        too_dear = over_limit(eligible, request.max_cost_sats)
         affordable = [each for each in eligible if each.name not in too_dear]
         if prefixes and self._later_turns:
             affordable = with_prospects(
@@ -207,15 +212,33 @@ class Router:
         if eligible:
             limit = request.max_cost_sats or 0.0
             return max_cost_exceeded(limit, min(map(_cost, eligible)))
+        forbidden = match.rule and forbids(match.rule, request.model)
+        waiting = self._waiting(excluded, request.provider)
+        if waiting and not forbidden:
+            return no_price_known(request.model, _told(waiting), _SECONDS_TO_WAIT)
         if not excluded:
             return no_providers(request.model, self.catalog.models())
-        if match.rule and _forbids(match.rule, request.model):
+        if match.rule and forbidden:
             return model_not_allowed(request.model, match.rule.name)
-        reasons = "; ".join(f"{name}: {why}" for name, why in excluded.items())
+        reasons = _told(excluded)
         if any(excluded[name] == why for name, why in short.items()):
             # It is not the client who has to pay there.
             return provider_error(f"No provider can be paid: {reasons}")
         return no_policy_match(request.model, reasons)
+
+    def _waiting(
+        self, excluded: dict[str, str], only_provider: str | None
+    ) -> dict[str, str]:
+        """
+        What providers have still to say, if nothing else keeps any of them out.
+        """
+        silent = dict.fromkeys(self.catalog.silent, _SILENT)
+        reasons = {
+            name: why
+            for name, why in (silent | excluded).items()
+            if only_provider in (None, name)
+        }
+        return reasons if {_UNPRICED, _SILENT}.issuperset(reasons.values()) else {}
 
     def _check_provider(self, name: str | None) -> None:
         if name is not None and name not in self.catalog.providers:
@@ -228,62 +251,9 @@ class Router:
             )
 
 
+def _told(reasons: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in reasons.items())
+
+
 def _cost(candidate: Candidate) -> float:
     return candidate.expected_sats
-
-
-def _forbids(rule: PolicyRule, model: str) -> bool:
-    return bool(rule.allowed_models) and model not in rule.allowed_models
-
-
-def _excluded(
-    offered: list[Candidate], rule: PolicyRule | None, request: RouteRequest
-) -> dict[str, str]:
-    """
-    Who may not serve, and why.
-    """
-    reasons = {each.name: _why_not(each, rule, request.provider) for each in offered}
-    return {name: why for name, why in reasons.items() if why is not None}
-
-
-def _why_not(
-    candidate: Candidate, rule: PolicyRule | None, only_provider: str | None
-) -> str | None:
-    """
-    Why a provider that serves the model is not a candidate; C{None} if it is.
-    """
-    if only_provider is not None and candidate.name != only_provider:
-        return f"the request wants {only_provider} only"
-    if rule is None:
-        return None
-    if _forbids(rule, candidate.offer.model):
-        return f"policy '{rule.name}' does not allow the model"
-    if rule.providers.only and candidate.name not in rule.providers.only:
-        return f"policy '{rule.name}' uses only {', '.join(rule.providers.only)}"
-    if candidate.name in rule.providers.ignore:
-        return f"policy '{rule.name}' ignores it"
-    limit = rule.max_sats_per_1m_output
-    if limit is not None and candidate.rates.output > limit:
-        return (
-            f"output rate of {candidate.rates.output:g} sats per 1M tokens is over "
-            f"the {limit:g} of policy '{rule.name}'"
-        )
-    limit = rule.max_sats_per_request
-    if limit is not None and candidate.expected_sats > limit:
-        return (
-            f"expected cost of {candidate.expected_sats:g} sats is over the "
-            f"{limit:g} of policy '{rule.name}'"
-        )
-    return None
-
-
-def _too_dear(eligible: list[Candidate], limit: float | None) -> dict[str, str]:
-    """
-    Who costs more than the client will pay, and how much more.
-    """
-    return {
-        each.name: f"expected cost of {each.expected_sats:g} sats is over the "
-        f"request's limit of {limit:g}"
-        for each in eligible
-        if limit is not None and each.expected_sats > limit
-    }

@@ -90,8 +90,28 @@ class UnpricedTests(SynchronousTestCase):
         """
         with self.assertRaises(ApiError) as raised:
             router(told("alpha", UNPRICED)).plan(ask())
-        self.assertEqual(raised.exception.code, "no_policy_match")
-        self.assertIn("alpha: no price known", raised.exception.message)
+        error = raised.exception
+        self.assertEqual(
+            (error.status, error.code, error.retry_after), (503, "no_price_known", 5)
+        )
+        self.assertIn("alpha: no price known", error.message)
+
+    def test_nobody_else_is_wanted(self) -> None:
+        """
+        Nor do others matter, if the client will have no other.
+        """
+        routing = router(told("alpha", UNPRICED), seller("beta", 5))
+        error = routing.survey(ask(provider="alpha")).error
+        self.assertEqual(error and error.code, "no_price_known")
+
+    def test_others_excluded(self) -> None:
+        """
+        If there are reasons that no time will change, the client is told of them.
+        """
+        routing = router(told("alpha", UNPRICED), seller("beta", 5))
+        routing.balances = Balances({"beta": 0})
+        error = routing.survey(ask()).error
+        self.assertEqual(error and error.code, "provider_error")
 
 
 class NeverRanksTests(SynchronousTestCase):
@@ -145,6 +165,28 @@ class ToBeDiscoveredTests(SynchronousTestCase):
         rates = {"input_rate": 1, "output_rate": 1}
         self.assert_offered(True, provider("alpha", **rates))
         self.assert_offered(False, provider("alpha", auto_discover=True, **rates))
+
+    def test_nobody_else(self) -> None:
+        """
+        It may be the one that serves the model: that will be known soon.
+        """
+        alpha = provider("alpha", auto_discover=True)
+        routing = router(alpha, provider("beta", "other", input_rate=1, output_rate=1))
+        for wanted in (None, "alpha"):
+            error = routing.survey(ask(provider=wanted)).error
+            self.assertEqual(error and error.code, "no_price_known")
+        error = routing.survey(ask(provider="beta")).error
+        self.assertEqual(error and error.code, "model_not_found")
+
+    def test_told(self) -> None:
+        """
+        Then it is known that it does not.
+        """
+        alpha = MarketProvider.model_construct(
+            **dict(provider("alpha", auto_discover=True)), source="discovered"
+        )
+        error = router(alpha).survey(ask()).error
+        self.assertEqual(error and error.code, "model_not_found")
 
     def test_listed_without_a_price(self) -> None:
         """
