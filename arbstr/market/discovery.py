@@ -19,7 +19,7 @@ from arbstr.upstream.failures import AttemptFailed
 
 from .fetch import Fetcher
 from .models import BadAnswer, read_models
-from .poller import Poller
+from .poller import Poller, Watcher
 from .report import Report
 from .routstr import balance_url, read_balance
 from .shelf import GRACE, Shelf
@@ -82,7 +82,7 @@ def _is_prepaid(provider: ProviderSettings) -> bool:
     return provider.kind == "routstr" and provider.api_key is not None
 
 
-class Discovery:
+class Discovery(Watcher):
     """
     Watches one provider.
 
@@ -110,25 +110,6 @@ class Discovery:
         self._money = Report(f"the balance at {provider.name}", tools.now)
         interval = _NODE_INTERVAL if provider.kind == "routstr" else _INTERVAL
         self._poller = Poller(self._ask, interval, tools.clock)
-
-    @property
-    def is_busy(self) -> bool:
-        """
-        It is being asked.
-        """
-        return self._poller.is_busy
-
-    def start(self) -> None:
-        """
-        Ask now, and then in intervals.
-        """
-        self._poller.start()
-
-    def stop(self) -> None:
-        """
-        Ask no more.
-        """
-        self._poller.stop()
 
     def is_of(self, provider: ProviderSettings) -> bool:
         """

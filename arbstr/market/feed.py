@@ -18,7 +18,7 @@ from arbstr.upstream.failures import AttemptFailed
 
 from .discovery import Tools
 from .models import BadAnswer
-from .poller import Poller
+from .poller import Poller, Watcher
 from .quotes import PAGE, Node, Page, read_health, read_nodes, read_quotes
 from .report import Report, shown
 from .sellers import Verdict
@@ -30,7 +30,7 @@ _NODES_SECONDS = 15
 _USUAL_RATIO = 3
 
 
-class Feeding:
+class Feeding(Watcher):
     """
     Watches a feed.
 
@@ -62,25 +62,6 @@ class Feeding:
         # Only threads take it: the reactor must not wait for one of them.
         self._lock = Lock()
         self._poller = self._make_poller()
-
-    @property
-    def is_busy(self) -> bool:
-        """
-        It is being asked.
-        """
-        return self._poller.is_busy
-
-    def start(self) -> None:
-        """
-        Ask now, and then in intervals.
-        """
-        self._poller.start()
-
-    def stop(self) -> None:
-        """
-        Ask no more.
-        """
-        self._poller.stop()
 
     def use(self, settings: TokenstatsSettings) -> None:
         """

@@ -93,3 +93,30 @@ class Poller:
             self._soon = min(2 * self._soon, 3600)
         seconds *= 0.9 + 0.2 * self._jitter()
         self._call = self._clock.callLater(seconds, self._run)
+
+
+class Watcher:
+    """
+    Somebody who asks again and again, by a L{Poller}.
+    """
+
+    _poller: Poller
+
+    @property
+    def is_busy(self) -> bool:
+        """
+        It is being asked.
+        """
+        return self._poller.is_busy
+
+    def start(self) -> None:
+        """
+        Ask now, and then in intervals.
+        """
+        self._poller.start()
+
+    def stop(self) -> None:
+        """
+        Ask no more.
+        """
+        self._poller.stop()
