@@ -91,6 +91,7 @@ class Discovery(Watcher):
     @ivar balance: msats; C{None} where that is not known.
     @param changed: is called after something has changed.
     @param usd_per_sat: what a sat is worth now, if anybody says so.
+    @param shelf: what the same server has listed already, if it has.
     """
 
     def __init__(
@@ -99,9 +100,10 @@ class Discovery(Watcher):
         tools: Tools,
         changed: Callable[[], None],
         usd_per_sat: Callable[[], Decimal | None],
+        shelf: Shelf | None = None,
     ) -> None:
         self.provider = provider
-        self.shelf: Shelf | None = None
+        self.shelf = shelf
         self.balance: int | None = None
         self._tools = tools
         self._changed = changed

@@ -25,6 +25,7 @@ from .feed import Feeding
 from .merge import endpoints
 from .names import Names
 from .outcome import Outcome, Sources, work_out
+from .shelf import Shelf
 
 
 class Watch:
@@ -154,14 +155,19 @@ class Watch:
 
     def _watch_providers(self, providers: tuple[ProviderSettings, ...]) -> None:
         wanted = {each.name: each for each in providers if is_watched(each)}
-        for name, discovery in list(self._discoveries.items()):
+        before = dict(self._discoveries)
+        for name, discovery in before.items():
             if name not in wanted or not discovery.is_of(wanted[name]):
                 discovery.stop()
                 del self._discoveries[name]
         for name, provider in wanted.items():
             if name not in self._discoveries:
                 self._discoveries[name] = Discovery(
-                    provider, self._tools, self._changed, self._usd_per_sat
+                    provider,
+                    self._tools,
+                    self._changed,
+                    self._usd_per_sat,
+                    _shelf_of(provider, before.get(name)),
                 )
                 self._discoveries[name].start()
 
@@ -260,3 +266,12 @@ def _from_feed(config: Config) -> set[str]:
     The names of those that only the feed knows.
     """
     return {each.name for each in config.providers if source_of(each) == "tokenstats"}
+
+
+def _shelf_of(provider: ProviderSettings, before: Discovery | None) -> Shelf | None:
+    """
+    With another key, a server serves what it did until it says otherwise.
+    """
+    if before is None or before.provider.url != provider.url:
+        return None
+    return before.shelf

@@ -91,14 +91,14 @@ class WatchTests(SynchronousTestCase):
         self.watch.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def configure(self, *models: str, **settings: Any) -> Config:
+    def configure(self, *models: str, key: str = "sk-alpha", **settings: Any) -> Config:
         """
-        One provider, and a feed.
+        One provider with this key, and a feed.
         """
         alpha = {
             "name": "alpha",
             "url": "https://alpha.example/v1",
-            "api_key": "sk-alpha",
+            "api_key": key,
             "auto_discover": True,
             "models": models,
         }
@@ -268,6 +268,17 @@ class WatchTests(SynchronousTestCase):
         key = "a-key-of-no-shape-0815"
         self.watch.use(self.configure(tokenstats={"keys": {"openrouter": key}}))
         self.assertEqual(hide(f"it is {key}"), "it is [redacted]")
+
+    def test_reload_with_another_key_of_a_provider(self) -> None:
+        """
+        It is asked anew, and serves meanwhile what it listed.
+        """
+        self.start()
+        self.fetcher.answer(MODELS, recorded.ROUTSTR)
+        self.watch.use(self.configure(key="sk-other"))
+        self.assertEqual(self.models(), ["gpt-4o-mini", "gpt-4o"])
+        self.clock.advance(0)
+        self.assertEqual(self.fetcher.asked[MODELS][1], SecretStr("sk-other"))
 
     def test_reload_that_breaks(self) -> None:
         """
