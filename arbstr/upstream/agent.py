@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectingCancelledError
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
@@ -183,11 +183,36 @@ class LeanAgent:
         return sent.addCallback(_refuse_encoded)
 
     def _send_anew(self, target: _Target, data: bytes) -> Deferred[Response]:
+        return self._connect(target).addCallback(lambda made: made.send(data))
+
+    def _connect(self, target: _Target) -> Deferred[Connection]:
+        """
+        A new connection.  Who gives it up is told so, whatever the endpoint
+        makes of that: a name that was not found, for instance, would pass for a
+        failure of the provider, and the next one would be asked for a client that
+        has left.
+        """
+
+        def give_up(made: Deferred[Connection]) -> None:
+            made.errback(CancelledError())
+            connecting.cancel()
+
+        def stands(connection: Connection) -> None:
+            if made.called:
+                connection.abort()
+            else:
+                made.callback(connection)
+
+        def failed(reason: Failure) -> None:
+            if not made.called:
+                made.errback(reason)
+
+        made: Deferred[Connection] = Deferred(give_up)
         connecting: Deferred[Any] = target.endpoint.connect(
             _ConnectionFactory(self._pool, target.origin)
         )
-        connecting.addErrback(_given_up)
-        return connecting.addCallback(lambda made: made.send(data))
+        connecting.addCallbacks(stands, failed)
+        return made
 
     def _send_again(
         self, reason: Failure, target: _Target, data: bytes
@@ -217,17 +242,6 @@ class LeanAgent:
             endpoint = wrapClientTLS(creator, endpoint)
         host = uri.host if usual else b"%s:%d" % (uri.host, uri.port)
         return _Target(origin, uri.originForm, host, endpoint)
-
-
-def _given_up(reason: Failure) -> Failure:
-    """
-    Endpoints have a name of their own for being cancelled, which would pass for a
-    failure of the provider: the next one would be asked for a client that has
-    left.
-    """
-    return (
-        Failure(CancelledError()) if reason.check(ConnectingCancelledError) else reason
-    )
 
 
 def _refuse_encoded(response: Response) -> Response:

@@ -4,11 +4,19 @@ Tests for L{arbstr.upstream.agent}.
 
 from __future__ import annotations
 
+from typing import cast
+
 from attrs import define
 from treq.response import _Response
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IProtocol
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IResolutionReceiver,
+)
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -32,6 +40,31 @@ class Transport(StringTransport):
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass
+
+
+@implementer(IHostnameResolver)
+class NeverFinds:
+    """
+    Looks names up for ever.
+    """
+
+    def resolveHostName(
+        self, resolutionReceiver: IResolutionReceiver, *_: object, **__: object
+    ) -> IHostResolution:
+        resolution = cast(IHostResolution, Resolution())
+        resolutionReceiver.resolutionBegan(resolution)
+        return resolution
+
+
+class Resolution:
+    """
+    One of these.
+    """
+
+    def cancel(self) -> None:
+        """
+        Nobody waits for it any more.
+        """
 
 
 @define
@@ -247,6 +280,16 @@ class ConnectionTests(ConnectionsTestCase):
         """
         That is not the provider's failure.
         """
+        getting = self.get()
+        getting.cancel()
+        self.failureResultOf(getting, CancelledError)
+
+    def test_given_up_while_the_name_is_looked_up(self) -> None:
+        """
+        Nor is that, though the name was not found.
+        """
+        self.reactor.installNameResolver(NeverFinds())
+        self.connections = Connections(self.reactor)
         getting = self.get()
         getting.cancel()
         self.failureResultOf(getting, CancelledError)
