@@ -142,6 +142,12 @@ class ProviderFilter(Settings):
     only: Names = ()
     ignore: Names = ()
 
+    def allow(self, name: str) -> bool:
+        """
+        May this one be used?
+        """
+        return name not in self.ignore and (not self.only or name in self.only)
+
 
 class PolicyRule(Settings):
     """

@@ -207,14 +207,17 @@ class Watch:
     async def _merge(self) -> None:
         while self._dirty:
             self._dirty = False
-            sources = self._sources()
+            sources, waiting = self._sources(), len(self._waiting)
             outcome = await self._tools.in_thread(
                 partial(work_out, sources, self._names, self._in_use)
             )
-            if sources.config is self.config:
-                self._use(outcome)
-            else:
+            if sources.config is not self.config:
                 self._dirty = True
+                continue
+            self._use(outcome)
+            # However much is told meanwhile, their baseline is in use.
+            for each in [self._waiting.pop(0) for _ in range(waiting)]:
+                each.callback(None)
 
     def _merged(self, result: Failure | None) -> None:
         self._merging = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import define, frozen
 
 from arbstr.config.model import PolicyRule
 from arbstr.errors import bad_request
@@ -20,13 +20,10 @@ _SCANNED_CHARS = 65_536
 _REST_OF_WORD = re.compile(r"\w{0,1024}")
 
 
-# A keyword may be found so often within other words before the pattern, which is
-# slower than one search but faster than many, goes on.
+# A keyword may be found so often within other words before all words are listed,
+# which takes longer than one search but less than many.
 _MOST_PARTS_OF_WORDS = 64
-
-
-class _TooManyPartsOfWords(Exception):
-    pass
+_WORD = re.compile(r"\w+")
 
 
 @frozen
@@ -47,29 +44,29 @@ class PolicyMatch:
 
 
 @frozen
-class _Keywords:
+class _Keyword:
     """
-    A rule's keywords, ready to be looked for.
+    One keyword, ready to be looked for.
 
     @ivar folded: without regard to case.
-    @ivar pattern: finds any of them as a whole word, slowly.
+    @ivar pattern: finds it as a whole word.
+    @ivar is_word: it has no other characters than words have.
     """
 
-    folded: tuple[str, ...]
+    folded: str
     pattern: re.Pattern[str]
+    is_word: bool
 
     @classmethod
-    def of(cls, keywords: Iterable[str]) -> _Keywords:
+    def of(cls, keyword: str) -> _Keyword:
         """
-        Of a rule's.
+        One as it is configured.
         """
+        folded = _fold(keyword)
         # \b would not do: a keyword such as "c++" begins or ends in a character
         # that is no part of a word.
-        alternatives = "|".join(map(re.escape, keywords))
-        return cls(
-            tuple(keyword.casefold() for keyword in keywords),
-            re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE),
-        )
+        pattern = re.compile(rf"(?<!\w){re.escape(folded)}(?!\w)")
+        return cls(folded, pattern, _WORD.fullmatch(folded) is not None)
 
 
 class Policies:
@@ -80,7 +77,7 @@ class Policies:
     def __init__(self, rules: Iterable[PolicyRule]) -> None:
         self._rules = {rule.name: rule for rule in rules}
         self._keywords = [
-            (rule, _Keywords.of(rule.keywords))
+            (rule, tuple(map(_Keyword.of, rule.keywords)))
             for rule in self._rules.values()
             if rule.keywords
         ]
@@ -118,55 +115,55 @@ class Policies:
         return PolicyMatch(None, "no policy named and no keyword matched")
 
 
-@frozen
+@define
 class _Scan:
     """
-    The parts of a message in which keywords are looked for.
+    The part of a message in which keywords are looked for.
 
-    @ivar folded: the same without regard to case, where that takes the same
-        room, else C{None}.
+    @ivar folded: the same without regard to case.
     @ivar start: where it begins; what is before may be the rest of a word.
+    @ivar _words: all words of it, once somebody had to know.
     """
 
     text: str
-    folded: str | None
+    folded: str
     start: int
+    _words: frozenset[str] | None = None
 
     @classmethod
     def of(cls, text: str, start: int = 0) -> _Scan:
         """
         One end of a message, or all of a short one.
         """
-        folded = text.casefold()
-        return cls(text, folded if len(folded) == len(text) else None, start)
+        return cls(text, _fold(text), start)
 
-    def search(self, keywords: _Keywords) -> str | None:
+    def search(self, keywords: Iterable[_Keyword]) -> str | None:
         """
         The first of the keywords that is a whole word here, as it is written.
         """
-        if self.folded is None:
-            found = keywords.pattern.search(self.text, self.start)
-            return None if found is None else found[0]
-        try:
-            places = [self._find(self.folded, each) for each in keywords.folded]
-        except _TooManyPartsOfWords:
-            found = keywords.pattern.search(self.text, self.start)
-            return None if found is None else found[0]
+        places = map(self._find, keywords)
         first = min((each for each in places if each is not None), default=None)
         return None if first is None else self.text[first[0] : first[1]]
 
-    def _find(self, folded: str, keyword: str) -> tuple[int, int] | None:
-        start = folded.find(keyword, self.start)
+    def _find(self, keyword: _Keyword) -> tuple[int, int] | None:
+        start = self.folded.find(keyword.folded, self.start)
         for _ in range(_MOST_PARTS_OF_WORDS):
             if start < 0:
                 return None
-            end = start + len(keyword)
-            if not _is_word(folded[start - 1 : start]) and not _is_word(
-                folded[end : end + 1]
-            ):
+            end = start + len(keyword.folded)
+            before, after = self.folded[start - 1 : start], self.folded[end : end + 1]
+            if not _is_word(before) and not _is_word(after):
                 return start, end
-            start = folded.find(keyword, start + 1)
-        raise _TooManyPartsOfWords
+            start = self.folded.find(keyword.folded, start + 1)
+        if keyword.is_word and keyword.folded not in self._all_words():
+            return None
+        found = keyword.pattern.search(self.folded, self.start)
+        return None if found is None else found.span()
+
+    def _all_words(self) -> frozenset[str]:
+        if self._words is None:
+            self._words = frozenset(_WORD.findall(self.folded, self.start))
+        return self._words
 
 
 def _ends(text: str) -> list[_Scan]:
@@ -181,6 +178,14 @@ def _ends(text: str) -> list[_Scan]:
         _Scan.of(text[:beginning]),
         _Scan.of(text[-_SCANNED_CHARS - 1 :], start=1),
     ]
+
+
+def _fold(text: str) -> str:
+    """
+    Without regard to case, and of the same length: the one letter whose small
+    form is two is taken for its like.
+    """
+    return text.replace("\u0130", "I").lower()
 
 
 def _is_word(character: str) -> bool:

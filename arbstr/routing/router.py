@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from arbstr.config.model import Config
+from arbstr.config.model import Config, PolicyRule
 from arbstr.errors import (
     ApiError,
     bad_request,
@@ -213,7 +213,7 @@ class Router:
             limit = request.max_cost_sats or 0.0
             return max_cost_exceeded(limit, min(map(_cost, eligible)))
         forbidden = match.rule and forbids(match.rule, request.model)
-        waiting = self._waiting(excluded, request.provider)
+        waiting = self._waiting(excluded, request.provider, match.rule)
         if waiting and not forbidden:
             return no_price_known(request.model, _told(waiting), _SECONDS_TO_WAIT)
         if not excluded:
@@ -227,12 +227,19 @@ class Router:
         return no_policy_match(request.model, reasons)
 
     def _waiting(
-        self, excluded: dict[str, str], only_provider: str | None
+        self,
+        excluded: dict[str, str],
+        only_provider: str | None,
+        rule: PolicyRule | None,
     ) -> dict[str, str]:
         """
         What providers have still to say, if nothing else keeps any of them out.
         """
-        silent = dict.fromkeys(self.catalog.silent, _SILENT)
+        silent = {
+            name: _SILENT
+            for name in self.catalog.silent
+            if rule is None or rule.providers.allow(name)
+        }
         reasons = {
             name: why
             for name, why in (silent | excluded).items()

@@ -97,9 +97,9 @@ class Response:
         See L{IResponse}: this is who reads the body.
         """
         self._receiver = protocol
-        protocol.makeConnection(cast(ITransport, self))
-        # Whoever is given what waited may want no more for now.
+        # First: whoever is given what waited may want no more for now.
         self.resumeProducing()
+        protocol.makeConnection(cast(ITransport, self))
         waiting, self._waiting = self._waiting, []
         if waiting:
             protocol.dataReceived(b"".join(waiting))

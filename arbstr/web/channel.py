@@ -108,9 +108,9 @@ class Channel(HTTPChannel):
         It does again.
         """
         self._full = False
+        self._networkProducer.resumeProducing()
         if self._requestProducer is not None:
             self._requestProducer.resumeProducing()
-        self._networkProducer.resumeProducing()
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -173,6 +173,20 @@ class Channel(HTTPChannel):
             # It was answered at once; who handles it goes on.
             return
         self._busy = True
+        try:
+            self._handle_all()
+        except Exception:
+            self._log.failure("A bug of arbstr's own")
+            self._deaf = True
+            self._transport.abortConnection()
+        finally:
+            self._busy = False
+        waits = self._parser.parts or self._handlingRequest or self._full
+        if self._parser.error is not None and not waits:
+            self._refuse(self._parser.error)
+        self._watch()
+
+    def _handle_all(self) -> None:
         parts = self._parser.parts
         while not (self._handlingRequest or self._deaf or self._full):
             if parts:
@@ -182,11 +196,6 @@ class Channel(HTTPChannel):
                 self._parser.feed(bytes(behind))
             else:
                 break
-        self._busy = False
-        error = self._parser.error
-        if error is not None and not (parts or self._handlingRequest or self._full):
-            self._refuse(error)
-        self._watch()
 
     def _handle(self, part: Part) -> None:
         if isinstance(part, Head):

@@ -61,7 +61,9 @@ class Clients(WrappingFactory):
         timer = self._clock.callLater(seconds, self.cut)
         closed.addBoth(_stop_timer, timer)
         for connection in list(self.protocols):
-            connection.loseConnection()
+            # Not the connection itself: the channel would go on producing on it,
+            # and Twisted closes none on which somebody does.
+            cast(Any, connection.wrappedProtocol).loseConnection()
         return closed
 
     def cut(self) -> None:

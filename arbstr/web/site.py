@@ -152,6 +152,8 @@ class ArbstrRequest(Request):
             self.render(site.resource)  # type: ignore[no-untyped-call]
         except Exception:
             self._log.failure("A bug of arbstr's own", request_id=self.request_id)
+            if self.finished or self.gone:
+                return
             if self.startedWriting:
                 hang_up(self)
             else:

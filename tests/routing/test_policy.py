@@ -182,6 +182,16 @@ class KeywordTests(SynchronousTestCase):
         self.assertEqual(rules.match(None, "der Fuß").name, "fuss")
         self.assertIsNone(rules.match(None, "straßecode").rule)
 
+    def test_many_parts_of_words(self) -> None:
+        """
+        A keyword that is in many words is found all the same where it is one.
+        """
+        rules = policies(code="code", plus="c++")
+        for text, name in (("decode " * 100 + "code", "code"), ("c++x " * 100, None)):
+            self.assertEqual(rules.match(None, text).name, name)
+        self.assertIsNone(rules.match(None, "decode " * 100).rule)
+        self.assertEqual(rules.match(None, "c++x " * 100 + "c++").name, "plus")
+
     def test_no_match(self) -> None:
         """
         Where nothing matches, no rule applies, not even one without keywords.

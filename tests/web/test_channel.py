@@ -319,6 +319,15 @@ class FlowTests(ChannelTestCase):
         self.clock.advance(60)
         self.assertTrue(self.transport.aborting)
 
+    def test_broken_handler(self) -> None:
+        """
+        A bug in what handles a request leaves no connection that hangs.
+        """
+        self.patch(self.site.requestFactory, "begin", lambda *_: 1 / 0)
+        self.send(self.ASKED)
+        self.assertTrue(self.transport.aborting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_refused_once(self) -> None:
         """
         Of whose body nothing was wanted is not answered once more.

@@ -14,6 +14,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.web.clients import Clients
 
 
+class Channel(Protocol):
+    """
+    Closes by itself, as those of clients do.
+    """
+
+    def loseConnection(self) -> None:
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
 class ClientsTests(SynchronousTestCase):
     """
     L{Clients}.
@@ -21,7 +31,7 @@ class ClientsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.clients = Clients(Factory.forProtocol(Protocol), self.clock)
+        self.clients = Clients(Factory.forProtocol(Channel), self.clock)
 
     def connect(self) -> StringTransport:
         """
