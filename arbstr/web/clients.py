@@ -61,9 +61,10 @@ class Clients(WrappingFactory):
         timer = self._clock.callLater(seconds, self.cut)
         closed.addBoth(_stop_timer, timer)
         for connection in list(self.protocols):
-            # Not the connection itself: the channel would go on producing on it,
-            # and Twisted closes none on which somebody does.
-            cast(Any, connection.wrappedProtocol).loseConnection()
+            # Not the connection itself, if it can be helped: the channel would go
+            # on producing on it, and Twisted closes none on which somebody does.
+            channel: Any = connection.wrappedProtocol
+            getattr(channel, "loseConnection", connection.loseConnection)()
         return closed
 
     def cut(self) -> None:
