@@ -178,6 +178,18 @@ class ToBeDiscoveredTests(SynchronousTestCase):
         error = routing.survey(ask(provider="beta")).error
         self.assertEqual(error and error.code, "model_not_found")
 
+    def test_of_no_use(self) -> None:
+        """
+        Nobody waits for whom the policy leaves out anyway.
+        """
+        alpha = provider("alpha", auto_discover=True)
+        beta = provider("beta", "other", input_rate=1, output_rate=1)
+        for chosen in ({"ignore": ["alpha"]}, {"only": ["beta"]}):
+            rule = {"name": "some", "keywords": ["hi"], "providers": chosen}
+            routing = router(alpha, beta, rules=[rule])
+            error = routing.survey(ask(policy="some")).error
+            self.assertEqual(error and error.code, "model_not_found")
+
     def test_told(self) -> None:
         """
         Then it is known that it does not.

@@ -366,3 +366,18 @@ class FullHouseTests(SynchronousTestCase):
         for each, _ in [*connections[1:-1], (connection, None)]:
             each.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_closing(self) -> None:
+        """
+        A channel that is closed produces no more: Twisted would not close a
+        connection on which somebody does.
+        """
+        clock = Clock()
+        clients = Clients(make_site(Echo(), OpenGate(), 1000, clock), clock)
+        connection, transport = clients.buildProtocol(None), StringTransport()
+        connection.makeConnection(transport)
+        self.assertIsNotNone(transport.producer)
+        clients.close(5)
+        self.assertTrue(transport.disconnecting)
+        self.assertIsNone(transport.producer)
+        connection.connectionLost(Failure(ConnectionDone()))
