@@ -190,7 +190,7 @@ class Guard(Resource):
         try:
             b"/".join(request.postpath or ()).decode("utf-8")
         except UnicodeDecodeError:
-            # Klein would not answer at all.
+            # No route could be looked for: that would pass for a bug of ours.
             return bad_request("The path is not UTF-8")
         return None
 

@@ -23,7 +23,7 @@ class PathTests(GuardTestCase):
 
     def test_not_utf8(self) -> None:
         """
-        Klein would not answer at all.
+        No route could be looked for.
         """
         self.assert_refused(self.send(path="/%ff"), 400, "invalid_request_error")
 
