@@ -104,7 +104,7 @@ class Response:
         if waiting:
             protocol.dataReceived(b"".join(waiting))
         if self._end is not None:
-            protocol.connectionLost(self._end)
+            self._tell_end(self._end)
 
     def received(self, data: bytes) -> None:
         """
@@ -135,8 +135,14 @@ class Response:
         """
         self._line = None
         self._end = reason
-        if self._receiver is not None:
-            self._receiver.connectionLost(reason)
+        self._tell_end(reason)
+
+    def _tell_end(self, reason: Failure) -> None:
+        # Each knows the other: left so, they would wait for the collector of
+        # garbage, which takes a twentieth of a request's time.
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.connectionLost(reason)
 
     def pauseProducing(self) -> None:
         """
