@@ -114,16 +114,17 @@ class Dispatcher:
     ) -> Reply | None:
         while True:
             try:
-                candidate, permit = await self._turns.next(plan, tries)
+                turn = await self._turns.next(plan, tries)
             except AllCircuitsOpen as closed:
                 if tries.any_failed:
                     raise tries.verdict(self._clock.seconds()) from None
                 wait = closed.retry_at - self._clock.seconds()
                 raise circuits_open(plan.model, wait) from None
+            candidate, permit = turn.candidate, turn.permit
             tries.make(candidate)
             if plan.strategy == "round_robin":
                 self._rotation.took(plan.policy, plan.model, candidate.name)
-            with permit, self._turns.taken(candidate):
+            with turn:
                 try:
                     return await self._attempt(
                         candidate, permit, call, exchange, downstream, tries.deadline

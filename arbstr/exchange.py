@@ -4,10 +4,9 @@ What happens to one request, from its acceptance to its row in the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import TracebackType
 
 from attrs import Factory, define
 from twisted.internet.defer import CancelledError
@@ -29,11 +28,13 @@ _LAST_DIGIT = Decimal("1e-9")
 @define
 class Attempt:
     """
-    One attempt at one provider; times are the clock's.
+    One attempt at one provider; times are the clock's.  As a context manager it
+    notices how it ends.
     """
 
     provider: str
     started: float
+    _clock: IReactorTime
     first_byte: float | None = None
     ended: float | None = None
     outcome: str | None = None
@@ -44,6 +45,27 @@ class Attempt:
         It came to nothing, and not because the client left.
         """
         return self.outcome not in (None, "ok", "cancelled")
+
+    def __enter__(self) -> None:
+        """
+        It has begun already.
+        """
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.ended = self._clock.seconds()
+        if error is None:
+            self.outcome = "ok"
+        elif isinstance(error, AttemptFailed):
+            self.outcome = error.kind
+        elif isinstance(error, (ApiError, CancelledError)):
+            self.outcome = "cancelled"
+        elif isinstance(error, Exception):
+            self.outcome = "error"
 
 
 @define(eq=False)
@@ -91,31 +113,17 @@ class Exchange:
             clock=clock,
         )
 
-    @contextmanager
-    def attempt(self, candidate: Candidate) -> Iterator[Attempt]:
+    def attempt(self, candidate: Candidate) -> Attempt:
         """
-        Remember an attempt, and how it ended.
+        Remember an attempt, as a context manager, and how it ends.
         """
         self.candidate = candidate
         self.head = None
         self.saw(None, 0)
         self.provider_cost = None
-        attempt = Attempt(candidate.name, self._clock.seconds())
+        attempt = Attempt(candidate.name, self._clock.seconds(), self._clock)
         self.attempts.append(attempt)
-        try:
-            yield attempt
-            attempt.outcome = "ok"
-        except AttemptFailed as failure:
-            attempt.outcome = failure.kind
-            raise
-        except (ApiError, CancelledError):
-            attempt.outcome = "cancelled"
-            raise
-        except Exception:
-            attempt.outcome = "error"
-            raise
-        finally:
-            attempt.ended = self._clock.seconds()
+        return attempt
 
     def saw(self, usage: Usage | None, output_chars: int) -> None:
         """

@@ -5,9 +5,10 @@ Whose turn it is: permits, cool-downs, limits of single providers, back-off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
+from attrs import define
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
@@ -22,6 +23,30 @@ from arbstr.config.model import RetrySettings
 from arbstr.errors import ApiError, cooling_down, out_of_time, over_limit
 from arbstr.routing.plan import Candidate, Plan
 from arbstr.tries import Tries
+
+
+@define
+class Turn:
+    """
+    One attempt at one candidate.  As a context manager it holds the permit and
+    counts against its provider's limit.
+    """
+
+    candidate: Candidate
+    permit: Permit
+    _load: Counter[str]
+
+    def __enter__(self) -> None:
+        self._load[self.candidate.name] += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._load[self.candidate.name] -= 1
+        self.permit.__exit__(kind, error, traceback)
 
 
 class Turns:
@@ -52,31 +77,19 @@ class Turns:
         """
         self._retry = retry
 
-    @contextmanager
-    def taken(self, candidate: Candidate) -> Iterator[None]:
+    async def next(self, plan: Plan, tries: Tries) -> Turn:
         """
-        While an attempt is made it counts against its provider's limit.
-        """
-        self._load[candidate.name] += 1
-        try:
-            yield
-        finally:
-            self._load[candidate.name] -= 1
-
-    async def next(self, plan: Plan, tries: Tries) -> tuple[Candidate, Permit]:
-        """
-        Whose turn it is, with the permit to try.  First come those that had no
-        attempt yet, tier by tier: who can be asked at once is not kept waiting
-        by anybody of a lower tier.  Then, after a back-off, come those that
-        might do better by now.
+        Whose turn it is.  First come those that had no attempt yet, tier by tier:
+        who can be asked at once is not kept waiting by anybody of a lower tier.
+        Then, after a back-off, come those that might do better by now.
 
         @raise AllCircuitsOpen: nobody's.
         @raise ApiError: there is no time left to wait for anybody.
         """
-        for step in tries.steps[:-1]:
-            taken = await self._at_once(tries.untried(step), plan)
-            if taken is not None:
-                return taken
+        for step in tries.steps:
+            turn = self._at_once(tries.untried(step))
+            if turn is not None:
+                return turn
         ready = [
             each for each in tries.untried(tries.order) if self._cooling(each) is None
         ]
@@ -90,9 +103,7 @@ class Turns:
             await self._back_off(plan, tries)
         return await self._acquire(tries.open_to_any(), plan, tries)
 
-    async def _at_once(
-        self, candidates: list[Candidate], plan: Plan
-    ) -> tuple[Candidate, Permit] | None:
+    def _at_once(self, candidates: list[Candidate]) -> Turn | None:
         """
         One of them, if one can be asked now.
         """
@@ -101,19 +112,8 @@ class Turns:
             for each in candidates
             if self._cooling(each) is None and not self._is_full(each)
         ]
-        if not free:
-            return None
-        try:
-            candidate, permit = await self._circuits.acquire_first(
-                free, plan.model, timeout=0
-            )
-        except AllCircuitsOpen:
-            return None
-        if self._is_full(candidate):
-            # It filled up while this waited for the reactor's next turn.
-            permit.release()
-            return None
-        return candidate, permit
+        taken = self._circuits.take_first(free)
+        return taken and Turn(*taken, self._load)
 
     async def _back_off(self, plan: Plan, tries: Tries) -> None:
         delays = self._retry.backoff_seconds
@@ -125,7 +125,7 @@ class Turns:
 
     async def _acquire(
         self, candidates: list[Candidate], plan: Plan, tries: Tries
-    ) -> tuple[Candidate, Permit]:
+    ) -> Turn:
         while True:
             awake = [each for each in candidates if self._cooling(each) is None]
             free = [each for each in awake if not self._is_full(each)]
@@ -135,7 +135,7 @@ class Turns:
                         free, plan.model, timeout=self._left(tries)
                     )
                     if not self._is_full(candidate):
-                        return candidate, permit
+                        return Turn(candidate, permit, self._load)
                     # It filled up while this waited.
                     permit.release()
                     continue

@@ -4,7 +4,7 @@ One request's choice among the circuits of its candidates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -45,7 +45,7 @@ class Choice(Generic[C]):
         Chooses at once if that is possible, else waits so many seconds at most.
         """
         with self._outbox:
-            taken = self._take()
+            taken = take(self._pairs)
             if taken is not None:
                 return succeed(taken)
             if not self._is_worth_waiting():
@@ -56,18 +56,6 @@ class Choice(Generic[C]):
             if timeout is not None:
                 self._deadline = self._clock.callLater(max(0, timeout), self._give_up)
             return self._deferred
-
-    def _take(self) -> tuple[C, Permit] | None:
-        """
-        The first that has a probe due, else the first that is closed.
-        """
-        for state in (CircuitState.HALF_OPEN, CircuitState.CLOSED):
-            for candidate, breaker in self._pairs:
-                if breaker.state is state:
-                    permit = breaker.try_acquire()
-                    if permit is not None:
-                        return candidate, permit
-        return None
 
     def _is_worth_waiting(self) -> bool:
         return any(breaker.probing for _, breaker in self._pairs)
@@ -132,6 +120,20 @@ class Choice(Generic[C]):
         for breaker, place in self._places.items():
             breaker.withdraw(place)
         self._places.clear()
+
+
+def take(pairs: Sequence[tuple[C, CircuitBreaker]]) -> tuple[C, Permit] | None:
+    """
+    The first that has a probe due, else the first that is closed; C{None} where
+    nobody may be asked now.
+    """
+    for state in (CircuitState.HALF_OPEN, CircuitState.CLOSED):
+        for candidate, breaker in pairs:
+            if breaker.state is state:
+                permit = breaker.try_acquire()
+                if permit is not None:
+                    return candidate, permit
+    return None
 
 
 def _stop(call: IDelayedCall | None) -> None:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from arbstr.config.model import CircuitSettings
 
 from .breaker import CircuitBreaker, CircuitSnapshot, CircuitState
-from .choice import Choice
+from .choice import Choice, take
 from .permit import AllCircuitsOpen, Outbox, Permit
 
 
@@ -89,13 +89,25 @@ class CircuitBreakerRegistry:
         )
         return choice.start(timeout=None).addCallback(lambda answer: answer[1])
 
+    def take_first(self, candidates: Iterable[N]) -> tuple[N, Permit] | None:
+        """
+        One permit for the best of several providers, without waiting: for the
+        first whose probe is due, so that recovery is noticed soon; else for the
+        first that is closed.
+
+        @param candidates: the providers, best first.
+        @return: the candidate and its permit; C{None} where L{acquire_first}
+            would wait or fail.
+        """
+        with self._outbox:
+            return take([(each, self._find(each.name)) for each in candidates])
+
     def acquire_first(
         self, candidates: Iterable[N], model: str, timeout: float | None = None
     ) -> Deferred[tuple[N, Permit]]:
         """
-        Asks for one permit for the best of several providers: the first whose
-        probe is due, so that recovery is noticed soon; else the first that is
-        closed; else, while probes are in flight, the first to become available.
+        Asks for one permit for the best of several providers: as L{take_first}
+        does; else, while probes are in flight, for the first to become available.
 
         @param candidates: the providers, best first.
         @param model: the model that was asked for; it goes into the error.

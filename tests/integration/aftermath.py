@@ -50,17 +50,22 @@ class Baseline:
         """
         Look at a daemon, and remember every permit from now on.
         """
-        baseline = cls(daemon)
-        acquire_first = daemon.circuits.acquire_first
+        baseline, circuits = cls(daemon), daemon.circuits
+        take_first, acquire_first = circuits.take_first, circuits.acquire_first
 
-        def remember(answer: tuple[Any, Permit]) -> tuple[Any, Permit]:
-            baseline.permits.append(answer[1])
+        def remember(answer: tuple[Any, Permit] | None) -> Any:
+            if answer is not None:
+                baseline.permits.append(answer[1])
             return answer
 
-        def watched(*args: Any, **options: Any) -> Deferred[Any]:
+        def taking(candidates: Any) -> Any:
+            return remember(take_first(candidates))
+
+        def acquiring(*args: Any, **options: Any) -> Deferred[Any]:
             return acquire_first(*args, **options).addCallback(remember)
 
-        daemon.circuits.acquire_first = watched  # type: ignore[method-assign]
+        circuits.take_first = taking  # type: ignore[method-assign]
+        circuits.acquire_first = acquiring  # type: ignore[method-assign]
         return baseline
 
     def nothing_in_flight(self) -> bool:
