@@ -18,22 +18,21 @@ def read_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     have to be looked for, as there might be in those that somebody made up.
     """
     headers = Headers()
+    found = headers._rawHeaders
     for name, value in pairs:
-        headers._rawHeaders.setdefault(_canonical(name), []).append(value)
+        # Nobody asks for longer names, and strangers choose what is remembered.
+        name = _canonical(name) if len(name) <= _LONGEST_KNOWN else name.title()
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
     return headers
 
 
+@lru_cache(maxsize=1024)
 def _canonical(name: bytes) -> bytes:
     """
     The spelling under which L{Headers} keeps a header.
     """
-    # Nobody asks for the others, and strangers choose what is remembered.
-    if len(name) > _LONGEST_KNOWN:
-        return name.title()
-    return _known(name)
-
-
-@lru_cache(maxsize=1024)
-def _known(name: bytes) -> bytes:
     ((canonical, _),) = Headers({name: [b""]}).getAllRawHeaders()
     return canonical

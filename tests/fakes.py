@@ -9,7 +9,6 @@ import json
 from typing import Any, cast
 
 from attrs import define, field
-from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
@@ -23,7 +22,8 @@ from arbstr.ledger.row import RequestLog
 from arbstr.routing.catalog import Offer
 from arbstr.routing.money import Rates
 from arbstr.routing.plan import Candidate, Plan
-from arbstr.upstream.connections import Connections
+from arbstr.upstream.connections import Connections, LeanClient
+from arbstr.upstream.response import Response
 from arbstr.upstream.wire import ChatRequest
 
 MODEL = "gpt-4o"
@@ -70,36 +70,35 @@ class ProviderBody:
         self.calls.append("stop")
 
 
-@implementer(IResponse)
-@define(eq=False)
-class FakeResponse:
+class NoLine:
+    """
+    What a L{FakeResponse} comes on.
+    """
+
+    def pause(self) -> None:
+        raise AssertionError("somebody reads the body")
+
+    resume = abort = pause
+
+
+class FakeResponse(Response):
     """
     A response whose body comes when the test says so.
     """
 
-    code: int
-    headers: Headers
-    version: tuple[bytes, int, int] = (b"HTTP", 1, 1)
-    phrase: bytes = b"Whatever"
-    length: int | None = None
-    request: Any = None
-    previousResponse: IResponse | None = None
-    _body: ProviderBody | None = None
+    _read_by: ProviderBody | None = None
 
     @property
     def body(self) -> ProviderBody:
         """
         What the reader of the body sees.
         """
-        assert self._body is not None, "nobody reads the body"
-        return self._body
+        assert self._read_by is not None, "nobody reads the body"
+        return self._read_by
 
     def deliverBody(self, protocol: IProtocol) -> None:
-        self._body = ProviderBody(protocol)
-        self._body.begin()
-
-    def setPreviousResponse(self, response: IResponse) -> None:
-        raise AssertionError("a redirect was followed")
+        self._read_by = ProviderBody(protocol)
+        self._read_by.begin()
 
 
 @define(eq=False)
@@ -132,8 +131,11 @@ class Sent:
 
         @param headers: underscores stand for hyphens.
         """
-        named = {name.replace("_", "-"): [value] for name, value in headers.items()}
-        response = FakeResponse(status, Headers(named))
+        named = {
+            name.replace("_", "-").lower().encode(): value.encode()
+            for name, value in headers.items()
+        }
+        response = FakeResponse(status, [*named.items()], named, NoLine())
         self.response.callback(response)
         return response.body
 
@@ -226,9 +228,9 @@ class FakeConnections(Connections):
     """
 
     def __init__(self, agent: IAgent) -> None:
-        self._only = HTTPClient(agent)
+        self._only = LeanClient(agent)
 
-    def client(self, connect_seconds: float) -> HTTPClient:
+    def client(self, connect_seconds: float) -> LeanClient:
         return self._only
 
 

@@ -41,9 +41,7 @@ class Fetcher:
         if key is not None:
             value = f"Bearer {key.get_secret_value()}"
             headers.setRawHeaders("Authorization", [value])
-        sending = self._connections.client(_CONNECT_SECONDS).get(
-            url, headers=headers, allow_redirects=False, unbuffered=True
-        )
+        sending = self._connections.client(_CONNECT_SECONDS).get(url, headers=headers)
         sending.addTimeout(seconds, self._clock, _no_answer)
         try:
             response = await sending

@@ -4,7 +4,7 @@ The agent that treq sends requests with.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -79,8 +79,7 @@ class Body:
         """
 
 
-@frozen
-class _Origin:
+class _Origin(NamedTuple):
     """
     Whose connections may be used for a request.
     """
@@ -108,17 +107,23 @@ class _Target:
         """
         A whole request.
         """
-        lines = [b"%s %s HTTP/1.1\r\nHost: %s" % (method, self.path, self.host)]
-        for name, values in headers.getAllRawHeaders():
-            if name.lower() != b"accept-encoding":
-                lines += [b"%s: %s" % (name, value) for value in values]
-        # Nothing is ever inflated: treq would ask for gzip by itself, and turn
-        # a few kilobytes of it into hundreds of megabytes.
-        lines.append(b"Accept-Encoding: identity")
-        if body is not None:
-            lines.append(b"Content-Length: %d" % len(body))
-        lines += [b"", body or b""]
-        return b"\r\n".join(lines)
+        lines = [
+            b"%s: %s\r\n" % (name, value)
+            for name, values in headers.getAllRawHeaders()
+            if name != b"Accept-Encoding"
+            for value in values
+        ]
+        length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
+        return b"".join(
+            (
+                b"%s %s HTTP/1.1\r\nHost: %s\r\n" % (method, self.path, self.host),
+                *lines,
+                # Nothing is ever inflated: a few kilobytes of gzip may be
+                # hundreds of megabytes.
+                b"Accept-Encoding: identity\r\n%s\r\n" % length,
+                body or b"",
+            )
+        )
 
 
 @define
@@ -176,14 +181,14 @@ class LeanAgent:
         data = target.request(method, headers or Headers(), body)
         connection = self._pool.take(target.origin)
         if connection is None:
-            sent = self._send_anew(target, data)
-        else:
-            sent = connection.send(data)
-            sent.addErrback(self._send_again, target, data)
-        return sent.addCallback(_refuse_encoded)
+            return self._send_anew(target, data)
+        return connection.send(data).addCallbacks(
+            _refuse_encoded, self._send_again, errbackArgs=(target, data)
+        )
 
-    def _send_anew(self, target: _Target, data: bytes) -> Deferred[Response]:
-        return self._connect(target).addCallback(lambda made: made.send(data))
+    def _send_anew(self, target: _Target, data: bytes) -> Deferred[IResponse]:
+        sent = self._connect(target).addCallback(lambda made: made.send(data))
+        return sent.addCallback(_refuse_encoded)
 
     def _connect(self, target: _Target) -> Deferred[Connection]:
         """
@@ -216,7 +221,7 @@ class LeanAgent:
 
     def _send_again(
         self, reason: Failure, target: _Target, data: bytes
-    ) -> Deferred[Response]:
+    ) -> Deferred[IResponse]:
         reason.trap(NeverAnswered)
         return self._send_anew(target, data)
 
@@ -244,7 +249,9 @@ class LeanAgent:
         return _Target(origin, uri.originForm, host, endpoint)
 
 
-def _refuse_encoded(response: Response) -> Response:
+def _refuse_encoded(response: Response) -> IResponse:
+    if _ENCODING not in response.first:
+        return response
     encodings = response.headers.getRawHeaders(_ENCODING, [])
     if any(encoding.strip().lower() != b"identity" for encoding in encodings):
         discard(response)

@@ -45,7 +45,7 @@ class BodyReceiver(Protocol, ABC):
         self._clock = clock
         self._limits = limits
         self._left = limits.total
-        self._deadline = 0.0
+        self._deadline = self._heard = 0.0
         self._over = False
         self._connected = False
         self._idle_call: IDelayedCall | None = None
@@ -92,8 +92,7 @@ class BodyReceiver(Protocol, ABC):
         """
         if self._over:
             return
-        if self._idle_call is not None:
-            self._idle_call.reset(self._limits.idle)
+        self._heard = self._clock.seconds()
         self.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -128,10 +127,19 @@ class BodyReceiver(Protocol, ABC):
         if not self._over and self._idle_call is None:
             self._start_timers()
 
-    def _stalled(self) -> None:
+    def _look(self) -> None:
+        """
+        Has nothing come for too long?  To put the timer off for every piece would
+        cost more than to look again.
+        """
         self._idle_call = None
-        seconds = self._limits.idle
-        self.finish(AttemptFailed("timeout", f"nothing came for {seconds:g} seconds"))
+        idle = self._limits.idle
+        left = self._heard + idle - self._clock.seconds()
+        if left > 0:
+            self._idle_call = self._clock.callLater(left, self._look)
+        else:
+            why = f"nothing came for {idle:g} seconds"
+            self.finish(AttemptFailed("timeout", why))
 
     def _too_long(self) -> None:
         self._total_call = None
@@ -141,8 +149,9 @@ class BodyReceiver(Protocol, ABC):
         self._stop()
 
     def _start_timers(self) -> None:
-        self._deadline = self._clock.seconds() + self._left
-        self._idle_call = self._clock.callLater(self._limits.idle, self._stalled)
+        self._heard = self._clock.seconds()
+        self._deadline = self._heard + self._left
+        self._idle_call = self._clock.callLater(self._limits.idle, self._look)
         self._total_call = self._clock.callLater(self._left, self._too_long)
 
     def _stop_timers(self) -> None:

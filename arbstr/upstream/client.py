@@ -8,14 +8,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IResponse
 
 from arbstr import __version__
 from arbstr.headers import read_headers
@@ -26,14 +25,16 @@ from arbstr.routing.plan import Candidate
 from . import strict
 from .agent import Body, EncodedResponse, discard
 from .body import BodyLimits, Collector
-from .connections import NO_COOKIES, Connections, ready_url
+from .connections import Connections
 from .cost import COST_HEADER
 from .failures import AttemptFailed, Head, Reply, describe, read_error
 from .parser import MalformedResponse
+from .patience import Patience
+from .response import Response
 from .wire import ChatRequest
 
 USER_AGENT = f"arbstr/{__version__}"
-_USER_AGENT = USER_AGENT.encode("ascii")
+_USER_AGENT = (b"user-agent", USER_AGENT.encode("ascii"))
 
 # This machine has no descriptors, ports or memory left for a connection.
 _SHORTAGES = frozenset(
@@ -41,10 +42,10 @@ _SHORTAGES = frozenset(
 )
 _LARGEST_JSON = 32 * 1024 * 1024
 _LARGEST_ERROR = 64 * 1024
-_REQUEST_IDS = (b"x-request-id", b"x-routstr-request-id", b"x-generation-id")
 
 
-@frozen
+# What is made for every request is not frozen: that takes thrice the time.
+@define
 class Call:
     """
     What is sent for one request, whichever provider it goes to.
@@ -60,7 +61,7 @@ class Call:
     path: str = "/chat/completions"
 
 
-@frozen
+@define
 class Opened:
     """
     A provider's 2xx response whose body has not been read.
@@ -71,7 +72,7 @@ class Opened:
     head: Head
     deadline: float
     idle: float
-    response: IResponse = field(repr=False)
+    response: Response = field(repr=False)
 
 
 class ProviderClient:
@@ -82,6 +83,7 @@ class ProviderClient:
     def __init__(self, connections: Connections, clock: IReactorTime) -> None:
         self._connections = connections
         self._clock = clock
+        self._patience = Patience(clock)
 
     async def send(self, candidate: Candidate, call: Call, budget: float) -> Opened:
         """
@@ -97,19 +99,18 @@ class ProviderClient:
             candidate.offer.upstream_model, routstr=provider.kind == "routstr"
         )
         sending = self._connections.client(timeouts.connect).post(
-            ready_url(f"{provider.url}{call.path}"),
+            f"{provider.url}{call.path}",
             data=Body(body),
             headers=_request_headers(candidate, call),
-            cookies=NO_COOKIES,
-            allow_redirects=False,
-            unbuffered=True,
         )
         limit = max(0.0, min(timeouts.first_byte, timeouts.total, budget))
-        sending.addTimeout(limit, self._clock, _no_answer)
+        wait = self._patience.begin(limit, sending.cancel)
         try:
             response = await sending
         except Exception as reason:
-            raise understand(reason) from None
+            raise (_no_answer(limit) if wait.in_vain else understand(reason)) from None
+        finally:
+            self._patience.end(wait)
         opened = Opened(
             head=_read_head(response),
             deadline=started + timeouts.total,
@@ -154,6 +155,9 @@ class ProviderClient:
         return BodyLimits(idle=opened.idle, total=max(0.0, left))
 
     async def _collect(self, opened: Opened, budget: float, limit: int) -> bytes:
+        body = opened.response.take(limit)
+        if body is not None:
+            return body
         collector = Collector(self._clock, self.limits(opened, budget), limit)
         opened.response.deliverBody(collector)
         await collector.finished
@@ -187,7 +191,7 @@ class ProviderClient:
 
 def _request_headers(candidate: Candidate, call: Call) -> Headers:
     pairs = [
-        (b"user-agent", _USER_AGENT),
+        _USER_AGENT,
         *call.headers,
         (b"idempotency-key", call.request_id.encode("ascii")),
     ]
@@ -198,33 +202,35 @@ def _request_headers(candidate: Candidate, call: Call) -> Headers:
     return read_headers(pairs)
 
 
-def _read_head(response: IResponse) -> Head:
+def _read_head(response: Response) -> Head:
     """
-    What is passed on of the headers.  Some servers give requests back what they
-    came with, keys among it.
+    What is passed on of the headers.
     """
-    get = response.headers.getRawHeaders
-
-    def first(*names: bytes) -> str | None:
-        for name in names:
-            values = get(name)
-            if values:
-                value: bytes = values[0]
-                return hide(value.decode("utf-8", "replace"))
-        return None
-
+    get = response.first.get
     return Head(
         status=response.code,
-        content_type=first(b"content-type") or "",
-        retry_after=first(b"retry-after"),
-        processing_ms=first(b"openai-processing-ms"),
-        request_id=first(*_REQUEST_IDS),
-        cost_msats=first(COST_HEADER),
+        content_type=_text(get(b"content-type")) or "",
+        retry_after=_text(get(b"retry-after")),
+        processing_ms=_text(get(b"openai-processing-ms")),
+        request_id=_text(
+            get(b"x-request-id")
+            or get(b"x-routstr-request-id")
+            or get(b"x-generation-id")
+        ),
+        cost_msats=_text(get(COST_HEADER)),
     )
 
 
-def _no_answer(_: object, seconds: float) -> None:
-    raise AttemptFailed("timeout", f"no answer within {seconds:g} seconds")
+def _text(value: bytes | None) -> str | None:
+    """
+    A header's value, fit to be passed on: some servers give requests back what
+    they came with, keys among it.
+    """
+    return None if value is None else hide(value.decode("utf-8", "replace"))
+
+
+def _no_answer(seconds: float) -> AttemptFailed:
+    return AttemptFailed("timeout", f"no answer within {seconds:g} seconds")
 
 
 def understand(reason: Exception) -> Exception:

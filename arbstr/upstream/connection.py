@@ -13,15 +13,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from arbstr.sending import unsent, write_now
 
 from .parser import ResponseParser
-from .response import Response
-
-_WHOLE = Failure(ResponseDone())
+from .response import WHOLE, Response
 
 
 class NeverAnswered(Exception):
@@ -57,11 +54,13 @@ class Connection(Protocol):
     Sends one request after another, each after the answer to the last.
 
     @ivar key: what it may be used for again.
+    @ivar idle_since: kept by the owner.
     @ivar closing: it may not be used for anything any more.
     """
 
     def __init__(self, owner: Owner, key: Hashable) -> None:
         self.key = key
+        self.idle_since = 0.0
         self._owner = owner
         self._parser = ResponseParser()
         self._answer: Deferred[Response] | None = None
@@ -94,33 +93,17 @@ class Connection(Protocol):
         """
         See L{IProtocol.dataReceived}.
         """
-        if self._answer is None and self._response is None:
+        parser, response = self._parser, self._response
+        if response is None and self._answer is None:
             # Nothing was asked: who knows what else they mix up.
             self.abort()
             return
-        parser = self._parser
         body = parser.feed(data)
-        answer, response = None, self._response
-        if response is None and parser.status is not None and parser.fault is None:
-            answer, self._answer = self._answer, None
-            response = Response(parser.status, parser.headers, self)
-        complete = parser.complete and parser.fault is None
-        self._response = None if complete else response
-        if complete and response is not None:
-            # Before anybody is told: they may have another request at once.
-            response.detach()
-            self._release()
-        if response is not None:
-            if body:
-                response.received(body)
-            if complete:
-                response.ended(_WHOLE)
-        if answer is not None and response is not None:
-            answer.callback(response)
-        if response is not None:
+        if response is None or parser.complete or parser.fault is not None:
+            self._turn(body)
+        elif body:
+            response.received(body)
             response.hold()
-        if not complete and parser.fault is not None:
-            self._fail(parser.fault)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -177,6 +160,35 @@ class Connection(Protocol):
     @property
     def _tcp(self) -> ITCPTransport:
         return cast(ITCPTransport, self.transport)
+
+    def _turn(self, body: bytes) -> None:
+        """
+        There is more to a read than a piece of a body: a head, an end or a fault.
+        """
+        parser, response, answer = self._parser, self._response, None
+        if parser.fault is not None:
+            if response is not None and body:
+                response.received(body)
+            self._fail(parser.fault)
+            return
+        if response is None:
+            if parser.status is None:
+                return
+            answer, self._answer = self._answer, None
+            response = Response(parser.status, parser.headers, parser.first, self)
+        complete = parser.complete
+        self._response = None if complete else response
+        if complete:
+            # Before anybody is told: they may have another request at once.
+            response.detach()
+            self._release()
+        if body:
+            response.received(body)
+        if complete:
+            response.ended(WHOLE)
+        if answer is not None:
+            answer.callback(response)
+        response.hold()
 
     def _release(self) -> None:
         """

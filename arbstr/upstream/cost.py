@@ -5,7 +5,6 @@ What a provider says that an answer has cost.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 
 #: The header in which Routstr nodes tell the cost of a buffered answer.
@@ -17,13 +16,9 @@ _LARGEST = 10**20
 _SATS_PER_BTC = 100_000_000
 # All the bitcoin that there will ever be.
 _MOST_SATS = Decimal(21_000_000) * _SATS_PER_BTC
-# Routstr nodes repeat the cost; in streams they have no header for it.
-_ROUTSTR = (
-    ("usage", "cost", "total_msats"),
-    ("cost", "total_msats"),
-    ("metadata", "routstr", "cost", "total_msats"),
-)
-_OPENROUTER = ("usage", "cost")
+_MOST_MSATS = _MOST_SATS * _MSATS_PER_SAT
+# What Routstr nodes call it.
+_MSATS = "total_msats"
 
 
 def usd_per_sat(btc_usd: float | None) -> Decimal | None:
@@ -51,24 +46,31 @@ def provider_cost(
     @param rate: L{usd_per_sat}; without it, dollars are not understood.
     @return: C{None} where nobody says so.  Zero is a price, too.
     """
-    told = [header, *(_member(answer, path) for path in _ROUTSTR)]
+    cost = _member(answer, "usage", "cost")
+    # Routstr nodes repeat the cost; in streams they have no header for it.
+    told = (
+        header,
+        _member(cost, _MSATS),
+        _member(answer, "cost", _MSATS),
+        _member(answer, "metadata", "routstr", "cost", _MSATS),
+    )
     for value in told:
         msats = _number(value)
-        if msats is not None and msats <= _MOST_SATS * _MSATS_PER_SAT:
+        if msats is not None and msats <= _MOST_MSATS:
             return msats / _MSATS_PER_SAT
-    usd = _number(_member(answer, _OPENROUTER))
+    usd = _number(cost)
     if usd is None or rate is None or not rate > 0:
         return None
     sats = usd / rate
     return sats if sats <= _MOST_SATS else None
 
 
-def _member(value: object, path: tuple[str, ...]) -> object:
+def _member(value: object, *path: str) -> object:
     """
     What is found by these keys, one inside the other.
     """
     for key in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value
@@ -78,6 +80,8 @@ def _number(value: object) -> Decimal | None:
     """
     A number that is not negative, as it was written.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
         return Decimal(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -8,6 +8,7 @@ has no limit for has one here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -21,6 +22,7 @@ _LONGEST_HEAD = 128 * 1024
 _MOST_INTERIM = 20
 
 _LENGTH, _CODING = b"content-length", b"transfer-encoding"
+_NONE: Mapping[bytes, bytes] = {}
 
 
 class MalformedResponse(Exception):
@@ -36,6 +38,7 @@ class ResponseParser:
     @ivar silent: nothing has come since the request was sent.
     @ivar status: of the response; C{None} until its head is complete.
     @ivar headers: of the response.
+    @ivar first: the first of them under each name.
     @ivar complete: the response has come to its end.
     @ivar reusable: and the connection may be used again.
     @ivar delimited: the response itself says where its end is.
@@ -45,6 +48,7 @@ class ResponseParser:
     silent: bool
     status: int | None
     headers: list[RawHeader]
+    first: Mapping[bytes, bytes]
     complete: bool
     reusable: bool
     delimited: bool
@@ -65,6 +69,7 @@ class ResponseParser:
         self.silent = True
         self.status = None
         self.headers = []
+        self.first = _NONE
         self.complete = self.reusable = self.delimited = False
         self._pieces = []
         self._head_size = self._interim = self._barren = 0
@@ -88,19 +93,20 @@ class ResponseParser:
             self.reusable = False
             if not self.complete:
                 self._refuse(str(error))
-        if self.status is None:
+        pieces = self._pieces
+        if len(pieces) == 1:
+            self._barren = 0
+            return pieces.pop()
+        if pieces:
+            self._barren = 0
+            self._pieces = []
+        elif self.status is None:
             self._limit(self._head_size, "a head")
-        elif not self._pieces and not self.complete:
+        elif not self.complete:
             # Trailers, say, of which there is no end either.
             self._barren += len(data)
             self._limit(self._barren, "what is no body")
-        else:
-            self._barren = 0
-        pieces = self._pieces
-        if not pieces:
-            return b""
-        self._pieces = []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def stop(self) -> None:
         """
@@ -121,20 +127,8 @@ class ResponseParser:
         """
         The parser has read a header, or a trailer.
         """
-        if self.status is not None:
-            return
-        name = name.lower()
-        self.headers.append((name, value))
-        if len(name) + len(value) > _LONGEST_HEADER:
-            self._refuse(f"a header of over {_LONGEST_HEADER} bytes")
-        elif len(self.headers) > _MOST_HEADERS:
-            self._refuse(f"more than {_MOST_HEADERS} headers")
-        elif name == _LENGTH:
-            self.delimited = True
-        elif name == _CODING:
-            self.delimited = True
-            if value.strip().lower() != b"chunked":
-                self._refuse("a Transfer-Encoding other than chunked")
+        if self.status is None:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """
@@ -145,14 +139,15 @@ class ResponseParser:
         status = self._parser.get_status_code()
         if not self._parser.get_http_version().startswith("1."):
             self._refuse("a version other than HTTP/1.1")
+        self._check_headers()
         if 100 <= status <= 199:
             self._interim += 1
             self.headers = []
-            self.delimited = False
             if self._interim > _MOST_INTERIM:
                 self._refuse(f"more than {_MOST_INTERIM} interim responses")
         else:
             self.status = status
+            self.delimited = _LENGTH in self.first or _CODING in self.first
 
     def on_body(self, data: bytes) -> None:
         """
@@ -168,6 +163,23 @@ class ResponseParser:
         if self.status is not None and not self.complete:
             self.complete = True
             self.reusable = self._parser.should_keep_alive()
+
+    def _check_headers(self) -> None:
+        headers = self.headers
+        # The first one comes last, and stays.
+        self.first = dict(reversed(headers))
+        if len(headers) > _MOST_HEADERS:
+            self._refuse(f"more than {_MOST_HEADERS} headers")
+        # Most heads are shorter than one of their headers may be.
+        if self._head_size > _LONGEST_HEADER and any(
+            len(name) + len(value) > _LONGEST_HEADER for name, value in headers
+        ):
+            self._refuse(f"a header of over {_LONGEST_HEADER} bytes")
+        if _CODING in self.first and any(
+            name == _CODING and value.strip().lower() != b"chunked"
+            for name, value in headers
+        ):
+            self._refuse("a Transfer-Encoding other than chunked")
 
     def _limit(self, size: int, what: str) -> None:
         if size > _LONGEST_HEAD:

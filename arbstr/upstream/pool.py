@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
@@ -18,12 +17,6 @@ from .connection import Connection
 # a closing one.
 _MOST_IDLE = 256
 _IDLE_SECONDS = 4
-
-
-@frozen
-class _Idle:
-    connection: Connection
-    since: float
 
 
 class Pool:
@@ -37,7 +30,7 @@ class Pool:
         self._reactor = reactor
         self._all: set[Connection] = set()
         # The longest idle come first.
-        self._idle: dict[Hashable, list[_Idle]] = {}
+        self._idle: dict[Hashable, list[Connection]] = {}
         self._sweep_call: IDelayedCall | None = None
         self._closing = False
         self._closed: Deferred[None] | None = None
@@ -48,7 +41,7 @@ class Pool:
         """
         idle = self._idle.get(key)
         while idle:
-            connection = idle.pop().connection
+            connection = idle.pop()
             if not connection.closing:
                 return connection
         return None
@@ -65,11 +58,14 @@ class Pool:
         """
         A connection is free for another request.
         """
-        idle = self._idle.setdefault(connection.key, [])
+        idle = self._idle.get(connection.key)
+        if idle is None:
+            idle = self._idle[connection.key] = []
         if len(idle) >= _MOST_IDLE or self._closing:
             connection.close()
             return
-        idle.append(_Idle(connection, self._reactor.seconds()))
+        connection.idle_since = self._reactor.seconds()
+        idle.append(connection)
         if self._sweep_call is None:
             self._sweep_call = self._reactor.callLater(_IDLE_SECONDS, self._sweep)
 
@@ -79,7 +75,7 @@ class Pool:
         """
         self._all.discard(connection)
         idle = self._idle.get(connection.key, [])
-        idle[:] = [each for each in idle if each.connection is not connection]
+        idle[:] = [each for each in idle if each is not connection]
         if not self._all and self._closed is not None:
             closed, self._closed = self._closed, None
             closed.callback(None)
@@ -95,7 +91,7 @@ class Pool:
             self._sweep_call = None
         for idle in self._idle.values():
             for each in idle:
-                each.connection.close()
+                each.close()
         self._idle.clear()
         if not self._all:
             return succeed(None)
@@ -109,12 +105,12 @@ class Pool:
         self._sweep_call = None
         now = self._reactor.seconds()
         for key, idle in list(self._idle.items()):
-            while idle and idle[0].since <= now - _IDLE_SECONDS:
-                idle.pop(0).connection.close()
+            while idle and idle[0].idle_since <= now - _IDLE_SECONDS:
+                idle.pop(0).close()
             if not idle:
                 del self._idle[key]
         if self._idle:
-            first = min(idle[0].since for idle in self._idle.values())
+            first = min(idle[0].idle_since for idle in self._idle.values())
             self._sweep_call = self._reactor.callLater(
                 first + _IDLE_SECONDS - now, self._sweep
             )

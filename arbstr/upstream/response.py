@@ -4,10 +4,12 @@ A provider's response: its head, and its body as it comes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IProtocol, IPushProducer, ITransport
 from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 from zope.interface import implementer
@@ -15,6 +17,9 @@ from zope.interface import implementer
 from arbstr.headers import read_headers
 
 from .parser import RawHeader
+
+#: How a body ends that is whole.
+WHOLE = Failure(ResponseDone())
 
 
 class Line(Protocol):
@@ -46,6 +51,8 @@ class Response:
 
     @ivar code: the status.
     @ivar length: of the body in bytes, or C{UNKNOWN_LENGTH}.
+    @ivar first: by names in lower case, the first header of each: for those who
+        want few of them.
     """
 
     version = (b"HTTP", 1, 1)
@@ -53,8 +60,15 @@ class Response:
     request: Any = None
     previousResponse: IResponse | None = None
 
-    def __init__(self, code: int, headers: list[RawHeader], line: Line) -> None:
+    def __init__(
+        self,
+        code: int,
+        headers: list[RawHeader],
+        first: Mapping[bytes, bytes],
+        line: Line,
+    ) -> None:
         self.code = code
+        self.first = first
         self._raw = headers
         self._headers: Headers | None = None
         self._line: Line | None = line
@@ -76,8 +90,8 @@ class Response:
         """
         See L{IResponse}.
         """
-        told = self.headers.getRawHeaders(b"content-length")
-        return int(told[0]) if told else UNKNOWN_LENGTH
+        told = self.first.get(b"content-length")
+        return UNKNOWN_LENGTH if told is None else int(told)
 
     @property
     def complete(self) -> bool:
@@ -85,6 +99,22 @@ class Response:
         All that there is of it has come already.
         """
         return self._end is not None
+
+    def take(self, most: int) -> bytes | None:
+        """
+        All of the body at once, which needs no reader: small ones come with the
+        head.
+
+        @return: C{None} where there is more to come, it did not end well or has
+            over so many bytes: then it is to be read.
+        """
+        if self._end is not WHOLE:
+            return None
+        body = b"".join(self._waiting)
+        if len(body) > most:
+            return None
+        self._waiting = []
+        return body
 
     def setPreviousResponse(self, response: IResponse) -> None:
         """

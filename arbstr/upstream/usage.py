@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from arbstr.routing.money import Usage
 
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 _LARGEST = 2**53
 _NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,16})?")
 
@@ -36,14 +38,16 @@ def read_usage(value: object) -> Usage | None:
 
     @return: C{None} unless both the input and the output are known.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     tokens = _read_input(value)
-    output = _first(value, "completion_tokens", "output_tokens")
+    output = _count(value.get("completion_tokens"))
+    if output is None:
+        output = _count(value.get("output_tokens"))
     if tokens is None or output is None:
         return None
     total, cached = tokens
-    reasoning = _detail(value, "reasoning_tokens", "completion", "output") or 0
+    reasoning = _detail(value, "reasoning_tokens", _OUTPUT_DETAILS) or 0
     return Usage(
         input=total,
         output=output,
@@ -87,6 +91,8 @@ def _chars(text: object) -> int:
     """
     Characters of a text, or of one that comes as a list of parts.
     """
+    if not text:
+        return 0
     if isinstance(text, str):
         return len(text)
     if not isinstance(text, list):
@@ -96,6 +102,8 @@ def _chars(text: object) -> int:
 
 
 def _call_chars(function: object) -> int:
+    if not function:
+        return 0
     called = _mapping(function)
     return _chars(called.get("name")) + _chars(called.get("arguments"))
 
@@ -108,42 +116,33 @@ def _read_input(usage: Mapping[str, object]) -> tuple[int, int] | None:
     """
     All the prompt's tokens, and how many of them were cached.
     """
-    prompt = _first(usage, "prompt_tokens")
+    prompt = _count(usage.get("prompt_tokens"))
     if prompt is None:
-        prompt = _first(usage, "input_tokens")
-        read = _first(usage, "cache_read_input_tokens")
-        created = _first(usage, "cache_creation_input_tokens")
+        prompt = _count(usage.get("input_tokens"))
+        read = _count(usage.get("cache_read_input_tokens"))
+        created = _count(usage.get("cache_creation_input_tokens"))
         if prompt is not None and (read is not None or created is not None):
             return prompt + (read or 0) + (created or 0), read or 0
     if prompt is None:
         return None
-    cached = _detail(usage, "cached_tokens", "prompt", "input")
+    cached = _detail(usage, "cached_tokens", _INPUT_DETAILS)
     if cached is None:
-        cached = _first(usage, "prompt_cache_hit_tokens")
+        cached = _count(usage.get("prompt_cache_hit_tokens"))
     return prompt, cached or 0
 
 
-def _detail(usage: Mapping[str, object], name: str, *sides: str) -> int | None:
+def _detail(
+    usage: Mapping[str, object], name: str, places: tuple[str, ...]
+) -> int | None:
     """
-    A count out of C{<side>_tokens_details}, for the first side that has it.
+    A count out of the first of these objects that has it.
     """
-    for side in sides:
-        details = usage.get(f"{side}_tokens_details")
-        if isinstance(details, Mapping):
+    for place in places:
+        details = usage.get(place)
+        if isinstance(details, dict):
             count = _count(details.get(name))
             if count is not None:
                 return count
-    return None
-
-
-def _first(usage: Mapping[str, object], *names: str) -> int | None:
-    """
-    The first of these fields that holds a count.
-    """
-    for name in names:
-        count = _count(usage.get(name))
-        if count is not None:
-            return count
     return None
 
 
@@ -151,9 +150,12 @@ def _count(value: object) -> int | None:
     """
     A number of tokens.  A broken one counts as a whole.
     """
+    if type(value) is int:
+        # As nearly always.
+        return value if 0 <= value <= _LARGEST else None
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
     # The comparison is false for NaN.
-    return math.ceil(value) if 0 <= value <= _LARGEST else None
+    if isinstance(value, float) and 0 <= value <= _LARGEST:
+        return math.ceil(value)
+    return None

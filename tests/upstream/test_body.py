@@ -116,6 +116,18 @@ class CollectorTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assert_failed("timeout", "nothing came for 10 seconds")
 
+    def test_pieces_cost_no_timer(self) -> None:
+        """
+        However many come.
+        """
+        timers = self.clock.getDelayedCalls()
+        for _ in range(9):
+            self.clock.advance(1)
+            self.body.send(b"")
+        self.assertEqual(self.clock.getDelayedCalls(), timers)
+        self.body.end()
+        self.assert_collected(b"")
+
     def test_total(self) -> None:
         """
         A body that drips is given up after the total time.

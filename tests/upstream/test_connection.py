@@ -207,6 +207,66 @@ class BodyTests(ConnectionTestCase):
         self.assertFalse(self.transport.aborted)
 
 
+class TakeTests(ConnectionTestCase):
+    """
+    A body that needs no reader.
+    """
+
+    def assert_taken(self, body: bytes | None, most: int = 4) -> None:
+        """
+        So much can be taken of the body that has come so far.
+        """
+        self.assertEqual(self.successResultOf(self.answer).take(most), body)
+
+    def assert_left(self, *pieces: bytes, most: int = 4) -> None:
+        """
+        Nothing can; it has to be read, from its beginning.
+        """
+        response = self.successResultOf(self.answer)
+        self.assertIsNone(response.take(most))
+        reader = Reader()
+        response.deliverBody(reader)
+        self.assertEqual(reader.pieces, [*pieces])
+
+    def test_all_there(self) -> None:
+        self.receive(HEAD + b"abcd")
+        self.assert_taken(b"abcd")
+        self.assertEqual(self.owner.calls, ["made", "released"])
+
+    def test_in_pieces(self) -> None:
+        """
+        They are all there by then, too.
+        """
+        self.receive(HEAD, b"ab", b"cd")
+        self.assert_taken(b"abcd")
+
+    def test_nothing(self) -> None:
+        """
+        That may be all of it.
+        """
+        self.receive(HEAD.replace(b"4", b"0"))
+        self.assert_taken(b"")
+
+    def test_more_to_come(self) -> None:
+        self.receive(HEAD + b"ab")
+        self.assert_left(b"ab")
+
+    def test_too_much(self) -> None:
+        """
+        Readers know what to say of that.
+        """
+        self.receive(HEAD + b"abcd")
+        self.assert_left(b"abcd", most=3)
+
+    def test_cut_short(self) -> None:
+        """
+        And of that.
+        """
+        self.receive(HEAD + b"ab")
+        self.lose()
+        self.assert_left(b"ab")
+
+
 class ReuseTests(ConnectionTestCase):
     """
     Whether another request may follow.

@@ -73,6 +73,14 @@ class WholeTests(SynchronousTestCase):
         parser, _ = read(INTERIM + WHOLE)
         self.assertEqual(parser.headers, [(b"content-length", b"2")])
 
+    def test_first(self) -> None:
+        """
+        Where a name comes again, the first is kept apart.
+        """
+        parser, _ = read(OK + b"Vary: a\r\nX: x\r\nvary: b\r\n\r\n")
+        self.assertEqual(parser.first, {b"vary": b"a", b"x": b"x"})
+        self.assertEqual(len(parser.headers), 3)
+
     def test_no_body(self) -> None:
         parser, _ = read(b"HTTP/1.1 204 No Content\r\n\r\n")
         self.assertEqual((parser.complete, parser.reusable), (True, True))
