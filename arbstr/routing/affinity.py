@@ -102,6 +102,8 @@ class Affinity:
 
         @param prefixes: the prompt's, the shortest first.
         """
+        if not prefixes:
+            return {}
         known = self._known(prefixes).items()
         expected = {name: self.once_read(model, name, tokens) for name, tokens in known}
         return {name: tokens for name, tokens in expected.items() if tokens}

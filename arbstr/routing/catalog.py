@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from arbstr.config.market import MarketModel, source_of
 from arbstr.config.model import ModelSettings, ProviderSettings
 
 from .money import Rates
+
+# What is asked of those that take any model, as far as rates go.
+_ANY = ModelSettings(name="any")
 
 
 @frozen
@@ -19,6 +22,7 @@ class Offer:
     """
     One model at one provider.
 
+    @ivar name: the provider's name.
     @ivar model: the public name, which clients use.
     @ivar upstream_model: the provider's own id for it.
     @ivar max_output: the most tokens that the provider lets it answer with, if
@@ -30,12 +34,10 @@ class Offer:
     upstream_model: str
     rates: Rates
     max_output: int | None = None
+    name: str = field(init=False, eq=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """
-        The provider's name.
-        """
+    @name.default
+    def _name(self) -> str:
         return self.provider.name
 
 
@@ -51,6 +53,8 @@ class Catalog:
         self.providers = {provider.name: provider for provider in providers}
         self._offers: dict[str, list[Offer]] = {}
         self._serve_any: list[ProviderSettings] = []
+        self._rewarding: set[str] = set()
+        self._reward_any: set[str] = set()
         self._by_provider: dict[str, list[Offer]] = {}
         self._unpriced: dict[str, list[str]] = {}
         self._unpriced_by_provider: dict[str, list[ModelSettings]] = {}
@@ -60,12 +64,16 @@ class Catalog:
                     offer = _offer(provider, model)
                     self._offers.setdefault(model.name, []).append(offer)
                     self._by_provider.setdefault(provider.name, []).append(offer)
+                    if offer.rates.rewards_caching:
+                        self._rewarding.add(model.name)
                 else:
                     self._unpriced.setdefault(model.name, []).append(provider.name)
                     own = self._unpriced_by_provider.setdefault(provider.name, [])
                     own.append(model)
             if provider.takes_any:
                 self._serve_any.append(provider)
+                if _offer(provider, _ANY).rates.rewards_caching:
+                    self._reward_any.add(provider.name)
         self.silent = [
             provider.name
             for provider in self.providers.values()
@@ -99,12 +107,28 @@ class Catalog:
         listed = self._offers.get(model, [])
         if not self._serve_any:
             return listed
-        named = {offer.name for offer in listed}.union(self.unpriced(model))
+        named = self._who_list(model)
         return listed + [
             _offer(provider, ModelSettings(name=model))
             for provider in self._serve_any
             if provider.name not in named
         ]
+
+    def rewards_caching(self, model: str) -> bool:
+        """
+        Whether there is an offer of the model that has cached tokens cost less
+        than others.
+        """
+        if model in self._rewarding or not self._reward_any:
+            return model in self._rewarding
+        return not self._reward_any <= self._who_list(model)
+
+    def _who_list(self, model: str) -> set[str]:
+        """
+        The providers that list the model, at whatever price.
+        """
+        listed = self._offers.get(model, [])
+        return {offer.name for offer in listed}.union(self.unpriced(model))
 
     def unpriced(self, model: str) -> list[str]:
         """

@@ -12,10 +12,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby, islice
-from operator import itemgetter
+from operator import itemgetter, mul
 from string import ascii_lowercase, digits
 
-from attrs import frozen
+from attrs import define
 
 from arbstr.config.model import RoutingSettings
 
@@ -36,6 +36,15 @@ KEYWORDS = (
     "analyze",
     "evaluate",
     "debug",
+)
+
+# In the order in which a prompt is judged by them.
+_SIGNALS = (
+    "context_length",
+    "code_blocks",
+    "multi_file",
+    "reasoning_keywords",
+    "conversation_depth",
 )
 
 # What cannot be judged is not sent to a weak model.
@@ -77,7 +86,7 @@ def _any_of(words: Iterable[str]) -> str:
 _ENDING = re.compile(rf"\.(?=[a-z])(?:{_any_of(_ENDINGS.split())})(?![\w/\\])")
 
 
-@frozen
+@define
 class Complexity:
     """
     What a prompt looks like.
@@ -106,9 +115,9 @@ class Scorer:
         self._keywords = tuple(dict.fromkeys(word.lower() for word in words))
         heaviest = max(self.weights.values())
         # Of the greatest floats there is no sum.
-        shares = {name: each / (heaviest or 1) for name, each in self.weights.items()}
-        total = sum(shares.values())
-        self._shares = {name: each / (total or 1) for name, each in shares.items()}
+        shares = [self.weights[name] / (heaviest or 1) for name in _SIGNALS]
+        total = sum(shares)
+        self._shares = [each / (total or 1) for each in shares]
 
     def score(self, messages: Messages) -> Complexity:
         """
@@ -128,10 +137,10 @@ class Scorer:
             "reasoning_keywords": _share(_count_words(text, self._keywords)),
             "conversation_depth": _sigmoid(0.5 * (len(messages) - 6)),
         }
-        if not any(self._shares.values()):
+        if not any(self._shares):
             return Complexity(_CANNOT_JUDGE, signals, "no signal has a weight")
-        score = sum(self._shares[name] * value for name, value in signals.items())
-        return Complexity(min(max(score, 0.0), 1.0), signals)
+        score = sum(map(mul, self._shares, signals.values()))
+        return Complexity(0.0 if score < 0 else 1.0 if score > 1 else score, signals)
 
 
 def _excerpt(messages: Messages, chars: int) -> str:
@@ -159,7 +168,7 @@ def _sigmoid(x: float) -> float:
 
 
 def _share(count: int) -> float:
-    return min(count / _MANY, 1.0)
+    return count / _MANY if count < _MANY else 1.0
 
 
 def _count_words(text: str, words: Iterable[str]) -> int:
@@ -167,8 +176,13 @@ def _count_words(text: str, words: Iterable[str]) -> int:
     How many of the words there are, also as parts of others: "architect" is in
     "architecture".
     """
-    found = (word for word in words if word in text)
-    return sum(1 for _ in islice(found, _MANY))
+    found = 0
+    for word in words:
+        if word in text:
+            found += 1
+            if found == _MANY:
+                break
+    return found
 
 
 def _count_files(text: str) -> int:
@@ -177,6 +191,9 @@ def _count_files(text: str) -> int:
     that are in no path, whether C{.py} or C{main.py}.  The name of a web page
     is no path.
     """
+    if _ENDING.search(text) is None:
+        # Nearly always, and seen sooner so.
+        return 0
     found: set[str] = set()
     for ending in islice(_ENDING.finditer(text), _MOST_PLACES):
         place = ending.start()

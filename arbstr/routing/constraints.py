@@ -22,6 +22,8 @@ def left_out(
     """
     Who may not serve, and why.
     """
+    if rule is None and request.provider is None:
+        return {}
     reasons = {each.name: _why_not(each, rule, request.provider) for each in offered}
     return {name: why for name, why in reasons.items() if why is not None}
 
@@ -61,9 +63,11 @@ def over_limit(eligible: list[Candidate], limit: float | None) -> dict[str, str]
     """
     Who costs more than the client will pay, and how much more.
     """
+    if limit is None:
+        return {}
     return {
         each.name: f"expected cost of {each.expected_sats:g} sats is over the "
         f"request's limit of {limit:g}"
         for each in eligible
-        if limit is not None and each.expected_sats > limit
+        if each.expected_sats > limit
     }

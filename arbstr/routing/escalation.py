@@ -16,6 +16,8 @@ def climb(candidates: Sequence[Candidate], limit: Limit) -> list[list[Candidate]
     allows, then those of each tier above, upwards.  Nobody is left out, and
     what has nobody in it is.
     """
+    if limit.highest is None:
+        return [list(candidates)] if candidates else []
     steps = [[each for each in candidates if limit.allows(each.provider.tier)]]
     steps += (
         [each for each in candidates if each.provider.tier == tier]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .observation import AttemptSample, Observation, read_row
 from .recent import Mean, Recent
@@ -41,7 +41,7 @@ _MOST_OUTPUT = 1_000_000
 _LONGEST_NAME = 256
 
 
-@frozen
+@define
 class Service:
     """
     How a provider serves a model.
@@ -79,15 +79,21 @@ class _Record:
     failure_rate: float = 0.0
     as_of: int = 0
 
-    def fade(self, now: int) -> _Record:
+    def left(self, now: int) -> float:
         """
-        What is left of it at a later request for the model.
+        The share of it that counts at a later request for the model.
         """
-        left = _FADE ** max(0, now - self.as_of)
-        first_byte = None if self.first_byte is None else self.first_byte * left
-        return _Record(first_byte, self.failure_rate * left, now)
+        return _FADE ** (now - self.as_of) if now > self.as_of else 1.0
 
-    def add(self, sample: AttemptSample) -> None:
+    def add(self, sample: AttemptSample, now: int) -> None:
+        """
+        One more attempt, at this request for the model.
+        """
+        left = self.left(now)
+        self.as_of = now
+        self.failure_rate *= left
+        if self.first_byte is not None:
+            self.first_byte *= left
         failed = sample.success is False
         if sample.success is not None:
             self.failure_rate += (failed - self.failure_rate) * _FAILURE_WEIGHT
@@ -134,9 +140,7 @@ class Learned:
             mean.add(min(seen.output_tokens / seen.choices, _MOST_OUTPUT), WINDOW)
         for attempt in seen.attempts:
             key = attempt.provider, model
-            record = (self._records.get(key) or _Record()).fade(prompts.requests)
-            record.add(attempt)
-            self._records.put(key, record)
+            self._records.observe(key).add(attempt, prompts.requests)
 
     def restore(self, rows: Iterable[Mapping[str, object]]) -> None:
         """
@@ -172,10 +176,13 @@ class Learned:
         How a provider serves a model; C{None} where that is not known.
         """
         prompts = self._prompts.get(model)
-        record = self._records.get((provider, model))
+        record = None if prompts is None else self._records.get((provider, model))
         if record is None or prompts is None:
             return None
-        record = record.fade(prompts.requests)
-        if record.first_byte is None and record.failure_rate < _FORGIVEN:
+        left = record.left(prompts.requests)
+        first_byte, failure_rate = record.first_byte, record.failure_rate * left
+        if first_byte is not None:
+            first_byte *= left
+        elif failure_rate < _FORGIVEN:
             return None
-        return Service(record.first_byte, 1 - record.failure_rate)
+        return Service(first_byte, 1 - failure_rate)

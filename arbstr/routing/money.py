@@ -8,13 +8,14 @@ is 1000 millisats (msats).
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
 
-from attrs import frozen
+from attrs import define, frozen
 
 _MILLION = Decimal(1_000_000)
 
 
-@frozen
+@define
 class Usage:
     """
     Tokens that a provider reported, or that we estimated.
@@ -68,13 +69,27 @@ class Rates:
         The exact cost in sats: cached tokens are charged once, at their own
         rate, and reasoning tokens as the output they are part of.
         """
+        input_rate, cached_rate, output_rate, base_fee = self._exactly
         cached = min(usage.cached, usage.input)
         tokens = (
-            (usage.input - cached) * _exact(self.input)
-            + cached * _exact(self.cached_input)
-            + usage.output * _exact(self.output)
+            (usage.input - cached) * input_rate
+            + cached * cached_rate
+            + usage.output * output_rate
         )
-        return tokens / _MILLION + _exact(self.base_fee)
+        return tokens / _MILLION + base_fee
+
+    @cached_property
+    def _exactly(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """
+        The rates of input, cached input and output, and the fee, as they were
+        written.  Only what is served is ever booked, but that again and again.
+        """
+        return (
+            _exact(self.input),
+            _exact(self.cached_input),
+            _exact(self.output),
+            _exact(self.base_fee),
+        )
 
 
 def to_msats(sats: Decimal) -> int:

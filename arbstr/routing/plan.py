@@ -1,12 +1,15 @@
 """
 What the router is asked and what it answers: pure data.
+
+Nobody changes any of it.  That nobody could would take several times as long to
+make, and all of it is made for every request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import define, field
 
 from arbstr.config.model import ProviderSettings, Strategy
 from arbstr.errors import ApiError
@@ -20,7 +23,7 @@ from .tiers import NO_LIMIT, Limit
 from .tokens import CHARS_PER_TOKEN
 
 
-@frozen
+@define
 class RouteRequest:
     """
     What routing needs to know of a request.
@@ -69,7 +72,7 @@ class RouteRequest:
         return None if self.images else self.input_tokens * CHARS_PER_TOKEN
 
 
-@frozen
+@define
 class Candidate:
     """
     An offer that may be taken, with what it is expected to cost in sats.
@@ -94,7 +97,7 @@ class Candidate:
         """
         The provider's name.
         """
-        return self.offer.provider.name
+        return self.offer.name
 
     @property
     def provider(self) -> ProviderSettings:
@@ -128,7 +131,7 @@ class Candidate:
         )
 
 
-@frozen
+@define
 class Plan:
     """
     Who may serve a request, in which order, and why.
@@ -165,7 +168,7 @@ class Plan:
     prefixes: Sequence[Prefix] = field(default=(), repr=False)
 
 
-@frozen
+@define
 class Survey:
     """
     Everything that a plan rests on, even where there can be none.
@@ -207,17 +210,17 @@ class Survey:
             raise self.error
         assert self.baseline is not None
         return Plan(
-            model=self.model,
-            candidates=self.ranked,
-            baseline=self.baseline,
-            strategy=self.strategy,
-            policy=self.policy,
-            policy_reason=self.policy_reason,
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            excluded=self.excluded,
-            reserves=self.reserves,
-            complexity=self.complexity,
-            limit=self.limit,
-            prefixes=self.prefixes,
+            self.model,
+            self.ranked,
+            self.baseline,
+            self.strategy,
+            self.policy,
+            self.policy_reason,
+            self.input_tokens,
+            self.output_tokens,
+            self.excluded,
+            self.reserves,
+            self.complexity,
+            self.limit,
+            self.prefixes,
         )

@@ -43,6 +43,9 @@ class PolicyMatch:
         return None if self.rule is None else self.rule.name
 
 
+_NO_MATCH = PolicyMatch(None, "no policy named and no keyword matched")
+
+
 @frozen
 class _Keyword:
     """
@@ -76,6 +79,13 @@ class Policies:
 
     def __init__(self, rules: Iterable[PolicyRule]) -> None:
         self._rules = {rule.name: rule for rule in rules}
+        self._named = {
+            name: PolicyMatch(rule, "named by X-Arbstr-Policy")
+            for name, rule in self._rules.items()
+        }
+        self._words = [
+            _fold(word) for rule in self._rules.values() for word in rule.keywords
+        ]
         self._keywords = [
             (rule, tuple(map(_Keyword.of, rule.keywords)))
             for rule in self._rules.values()
@@ -96,8 +106,8 @@ class Policies:
         @raise ApiError: the named rule does not exist.
         """
         if header is not None:
-            rule = self._rules.get(header)
-            if rule is None:
+            named = self._named.get(header)
+            if named is None:
                 known = ", ".join(self._rules) or "none configured"
                 raise bad_request(
                     f"Unknown policy '{header}' in X-Arbstr-Policy, expected one of: "
@@ -105,14 +115,19 @@ class Policies:
                     param="X-Arbstr-Policy",
                     code="policy_not_found",
                 )
-            return PolicyMatch(rule, "named by X-Arbstr-Policy")
+            return named
+        if len(last_user_text) <= _SCANNED_CHARS:
+            folded = _fold(last_user_text)
+            if not [word for word in self._words if word in folded]:
+                # Nearly always: they are not even parts of other words.
+                return _NO_MATCH
         ends = _ends(last_user_text) if self._keywords else []
         for rule, keywords in self._keywords:
             for end in ends:
                 found = end.search(keywords)
                 if found is not None:
                     return PolicyMatch(rule, f"keyword '{found}'")
-        return PolicyMatch(None, "no policy named and no keyword matched")
+        return _NO_MATCH
 
 
 @define

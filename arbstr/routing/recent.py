@@ -27,35 +27,36 @@ class Mean:
         """
         @param window: about so many of the latest samples count.
         """
-        self.samples = min(self.samples + 1, window)
+        self.samples = self.samples + 1 if self.samples < window else window
         self.value += (sample - self.value) / self.samples
 
 
 class Recent(Generic[K, V]):
     """
     The records of the keys that were observed last.
+
+    @ivar get: the record of a key, C{None} if there is none.
     """
 
     def __init__(self, new: Callable[[], V], most: int) -> None:
         self._new = new
         self._most = most
         self._records: OrderedDict[K, V] = OrderedDict()
+        # Called many times for every request: the less there is to it the better.
+        self.get: Callable[[K], V | None] = self._records.get
 
     def __len__(self) -> int:
         return len(self._records)
-
-    def get(self, key: K) -> V | None:
-        """
-        The record of a key, if there is one.
-        """
-        return self._records.get(key)
 
     def observe(self, key: K) -> V:
         """
         The record of a key, from now on the latest.
         """
-        record = self.get(key)
-        return self.put(key, self._new() if record is None else record)
+        record = self._records.get(key)
+        if record is None:
+            return self.put(key, self._new())
+        self._records.move_to_end(key)
+        return record
 
     def put(self, key: K, record: V) -> V:
         """

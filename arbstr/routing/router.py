@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from operator import attrgetter
 
 from arbstr.config.model import Config, PolicyRule
 from arbstr.errors import (
@@ -37,6 +38,7 @@ from .tokens import correct_input, expected_output
 # What a second is worth where no policy says so.
 _SATS_PER_SECOND = 1.0
 _UNPRICED = "no price known"
+_cost = attrgetter("expected_sats")
 _SILENT = "it has not said yet what it serves"
 # Who has not answered is asked again within seconds.
 _SECONDS_TO_WAIT = 5
@@ -99,7 +101,8 @@ class Router:
         limit = self._thresholds.limit(
             complexity.score, request.complexity, request.provider
         )
-        prefixes = self._prefixes(request)
+        rewarded = self.catalog.rewards_caching(request.model)
+        prefixes = request.prefixes() if rewarded else ()
         offered = self._offered(
             request.model, match.name, input_tokens, output_tokens, prefixes
         )
@@ -107,9 +110,9 @@ class Router:
         short = self.balances.shortages(offered, request)
         unpriced = dict.fromkeys(self.catalog.unpriced(request.model), _UNPRICED)
         excluded = short | unpriced | left_out(offered, match.rule, request)
-        eligible = [each for each in offered if each.name not in excluded]
+        eligible = _without(excluded, offered)
         too_dear = over_limit(eligible, request.max_cost_sats)
-        affordable = [each for each in eligible if each.name not in too_dear]
+        affordable = _without(too_dear, eligible)
         if prefixes and self._later_turns:
             affordable = with_prospects(
                 affordable, self.affinity, request.model, input_tokens, output_tokens
@@ -118,33 +121,27 @@ class Router:
         strategy = (rule and rule.strategy) or self._default_strategy
         sats_per_second = rule.sats_per_second if rule else _SATS_PER_SECOND
         order = STRATEGIES[strategy](sats_per_second)
-        ranked, *reserves = climb(affordable, limit) or [[]]
+        first, *higher = climb(affordable, limit) or [[]]
+        above = too_good(chain(*higher), limit) if higher else {}
+        # By position: with so many names it takes several times as long.
         return Survey(
-            model=request.model,
-            policy=match.name,
-            policy_reason=match.reason,
-            strategy=strategy,
-            sats_per_second=sats_per_second,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            offered=tuple(offered),
-            ranked=tuple(order(ranked)),
-            reserves=tuple(tuple(order(each)) for each in reserves),
-            baseline=max(eligible, key=_cost, default=None),
-            excluded=excluded | too_dear | too_good(chain(*reserves), limit),
-            error=self._error(request, match, short, excluded, eligible, affordable),
-            complexity=complexity,
-            limit=limit,
-            prefixes=prefixes,
+            request.model,
+            match.name,
+            match.reason,
+            strategy,
+            sats_per_second,
+            input_tokens,
+            output_tokens,
+            tuple(offered),
+            tuple(order(first) if len(first) > 1 else first),
+            max(eligible, key=_cost, default=None),
+            excluded | too_dear | above,
+            self._error(request, match, short, excluded, eligible, affordable),
+            tuple([tuple(order(step)) for step in higher]),
+            complexity,
+            limit,
+            prefixes,
         )
-
-    def _prefixes(self, request: RouteRequest) -> Sequence[Prefix]:
-        """
-        The beginnings of the prompt, if it matters who has read them.
-        """
-        offers = self.catalog.offers(request.model)
-        rewarded = any(offer.rates.rewards_caching for offer in offers)
-        return request.prefixes() if rewarded else ()
 
     def _complexity(self, request: RouteRequest) -> Complexity:
         if request.complexity_score is None:
@@ -178,22 +175,18 @@ class Router:
         output_tokens: int,
         prefixes: Sequence[Prefix],
     ) -> list[Candidate]:
-        cached = {
-            name: min(tokens, input_tokens)
-            for name, tokens in self.affinity.expected(model, prefixes).items()
-        }
-        return [
-            Candidate(
-                offer,
-                offer.rates.expected_sats(
-                    input_tokens, output_tokens, cached.get(offer.name, 0)
-                ),
-                self.learned.service(offer.name, model),
-                self.rotation.last_turn(policy, model, offer.name),
-                cached.get(offer.name, 0),
+        expected = self.affinity.expected(model, prefixes)
+        service, last_turn = self.learned.service, self.rotation.last_turn
+        candidates = []
+        for offer in self.catalog.offers(model):
+            name = offer.name
+            cached = min(expected[name], input_tokens) if name in expected else 0
+            sats = offer.rates.expected_sats(input_tokens, output_tokens, cached)
+            turn = last_turn(policy, model, name)
+            candidates.append(
+                Candidate(offer, sats, service(name, model), turn, cached)
             )
-            for offer in self.catalog.offers(model)
-        ]
+        return candidates
 
     def _error(
         self,
@@ -258,9 +251,14 @@ class Router:
             )
 
 
+def _without(reasons: dict[str, str], offered: list[Candidate]) -> list[Candidate]:
+    """
+    Those for whom there is no reason against them.
+    """
+    if not reasons:
+        return offered
+    return [each for each in offered if each.name not in reasons]
+
+
 def _told(reasons: dict[str, str]) -> str:
     return "; ".join(f"{name}: {why}" for name, why in reasons.items())
-
-
-def _cost(candidate: Candidate) -> float:
-    return candidate.expected_sats

@@ -14,6 +14,8 @@ from arbstr.config.model import ProviderSettings, RoutingSettings, Tier
 #: From the weakest to the best.
 TIERS: tuple[Tier, ...] = get_args(Tier)
 
+_RANKS = {tier: rank for rank, tier in enumerate(TIERS)}
+
 #: What a client may say in place of the scorer.
 OVERRIDES: dict[str, Tier] = {"low": "local", "medium": "standard", "high": "frontier"}
 
@@ -87,7 +89,9 @@ def overriding(told: str | None) -> str | None:
     """
     Which of L{OVERRIDES} a client says, if it says one.
     """
-    told = (told or "").strip().lower()
+    if told is None:
+        return None
+    told = told.strip().lower()
     return told if told in OVERRIDES else None
 
 
@@ -95,4 +99,4 @@ def is_above(tier: Tier, other: Tier) -> bool:
     """
     Whether a tier is better than another.
     """
-    return TIERS.index(tier) > TIERS.index(other)
+    return _RANKS[tier] > _RANKS[other]

@@ -18,7 +18,7 @@ def estimate_text(chars: int) -> int:
     """
     Tokens in so many characters of text: at least 1.
     """
-    return max(1, -(-chars // CHARS_PER_TOKEN))
+    return -(-chars // CHARS_PER_TOKEN) or 1
 
 
 def estimate_input(chars: int, messages: int, images: int) -> int:

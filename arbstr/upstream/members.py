@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from attrs import frozen
+from attrs import define
 
 from arbstr.errors import ApiError, bad_request
 
@@ -22,13 +22,16 @@ _MAX_DEPTH = 64
 # Each costs more than what it says: a body of nothing else would keep the
 # reactor busy for seconds.
 _MAX_MEMBERS = 1000
+# Characters of a text that is looked through in no time.
+_SHORT = 65_536
 _SPACE = re.compile(r"[ \t\n\r]*")
-_START = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*")
-_KEY = re.compile(r'"([^"\\\x00-\x1f]*+)"[ \t\n\r]*:[ \t\n\r]*')
-_SEPARATOR = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
+_KEY = r'[ \t\n\r]*+"([^"\\\x00-\x1f]*+)"[ \t\n\r]*+:[ \t\n\r]*+'
+_FIRST_KEY = re.compile(rf"[ \t\n\r]*+\{{{_KEY}")
+_NEXT_KEY = re.compile(rf"[ \t\n\r]*+,{_KEY}")
+_END = re.compile(r"[ \t\n\r]*+\}[ \t\n\r]*+")
 
 
-@frozen
+@define
 class Member:
     """
     One C{"key": value} of the outermost object: from C{start} to C{end} in the
@@ -59,8 +62,7 @@ def parse_object(body: bytes) -> tuple[str, tuple[Member, ...]]:
         raise bad_request(f"The body is not valid JSON: {error}") from None
     except ValueError as error:
         raise bad_request(f"The body is not valid JSON: {_plain(error)}") from None
-    for member in members:
-        _check_depth(member.value)
+    _check_depth(text, members)
     return text, members
 
 
@@ -129,20 +131,18 @@ def _read_plain_object(text: str) -> tuple[Member, ...] | None:
     that are wrong are told so by L{_read_object}, which is slower.
     """
     members: list[Member] = []
-    separator = _START.match(text)
+    end = 0
+    key = _FIRST_KEY.match(text)
     try:
-        while separator is not None and len(members) < _MAX_MEMBERS:
-            key = _KEY.match(text, separator.end())
-            if key is None:
-                return None
-            value, end = DECODER.raw_decode(text, key.end())
-            members.append(Member(key[1], value, key.start(), key.end(), end))
-            separator = _SEPARATOR.match(text, end)
-            if separator is not None and separator[1] == "}":
-                return tuple(members) if separator.end() == len(text) else None
+        while key is not None and len(members) < _MAX_MEMBERS:
+            start = key.end()
+            value, end = DECODER.raw_decode(text, start)
+            members.append(Member(key[1], value, key.start(1) - 1, start, end))
+            key = _NEXT_KEY.match(text, end)
     except (ValueError, RecursionError):
         return None
-    return None
+    whole = members and key is None and _END.fullmatch(text, end)
+    return tuple(members) if whole else None
 
 
 def _read_object(text: str) -> Iterator[Member]:
@@ -191,12 +191,15 @@ def _read_object(text: str) -> Iterator[Member]:
         raise json.JSONDecodeError("Extra data", text, position)
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(text: str, members: Iterable[Member]) -> None:
     """
-    @raise ApiError: the value nests deeper than the limit, the outermost
+    @raise ApiError: one of the members nests deeper than the limit, the outermost
         object counted.
     """
-    level = [value] if isinstance(value, (dict, list)) else []
+    if len(text) < _SHORT and text.count("{") + text.count("[") <= _MAX_DEPTH:
+        # So it is nearly always, and this is seen at once.
+        return
+    level = [each.value for each in members if isinstance(each.value, (dict, list))]
     for _ in range(_MAX_DEPTH - 1):
         if not level:
             return

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field
 
 from arbstr.errors import ApiError, bad_request
 from arbstr.routing.prefixes import Part, Prefix, digest_prefixes
@@ -21,12 +21,12 @@ _IMAGES = ("image_url", "input_image", "image")
 # More than any server grants, and few enough to reckon with.
 _MOST_CHOICES = 65_536
 # Parts of a request that the model reads besides the messages.
-_SCHEMAS = ("tools", "functions", "response_format")
+_SCHEMAS = frozenset({"tools", "functions", "response_format"})
 # Longer than any name in use; it goes into indexes and logs.
 _LONGEST_MODEL = 256
 
 
-@frozen
+@define
 class ChatRequest:
     """
     A validated view of a chat completion request.  Fields that it does not
@@ -63,7 +63,8 @@ class ChatRequest:
         """
         text, members = parse_object(body)
         fields = {member.key: member.value for member in members}
-        if sum(member.key == "model" for member in members) > 1:
+        again = len(fields) < len(members)
+        if again and sum(member.key == "model" for member in members) > 1:
             raise bad_request("'model' is given more than once", param="model")
         model = fields.get("model")
         if not isinstance(model, str) or not model:
@@ -74,29 +75,29 @@ class ChatRequest:
                 f"{len(model)}",
                 param="model",
             )
-        messages = _messages(fields)
+        messages, texts, images = _messages(fields)
         options = _optional(fields, "stream_options", dict, "an object") or {}
-        schemas = sum(
-            member.end - member.value_start
-            for member in members
-            if member.key in _SCHEMAS
-        )
-        texts = tuple(map(_texts, messages))
         chars = sum(map(len, chain.from_iterable(texts)))
-        images = sum(map(_images, messages))
+        if not _SCHEMAS.isdisjoint(fields):
+            chars += sum(
+                member.end - member.value_start
+                for member in members
+                if member.key in _SCHEMAS
+            )
+        # By position: with so many names it takes several times as long.
         return cls(
-            body=body,
-            model=model,
-            stream=bool(_optional(fields, "stream", bool, "a boolean")),
-            usage_wanted=options.get("include_usage") is True,
-            output_cap=_output_cap(fields),
-            choices=_choices(fields),
-            input_tokens=estimate_input(chars + schemas, len(messages), images),
-            images=images,
-            last_user_text=_last_user_text(messages, texts),
-            messages=texts,
-            text=text,
-            members=members,
+            body,
+            model,
+            bool(_optional(fields, "stream", bool, "a boolean")),
+            options.get("include_usage") is True,
+            _output_cap(fields),
+            _choices(fields),
+            estimate_input(chars, len(messages), images),
+            images,
+            _last_user_text(messages, texts),
+            texts,
+            text,
+            members,
         )
 
     def prefixes(self) -> list[Prefix]:
@@ -106,7 +107,7 @@ class ChatRequest:
         given = self._last("messages")
         messages = [] if given is None else given.value
         parts = [
-            Part(message, estimate_input(sum(map(len, texts)), 1, _images(message)))
+            Part(message, _estimate(message.get("content"), texts))
             for message, texts in zip(messages, self.messages, strict=True)
         ]
         head = "\n".join(
@@ -150,9 +151,8 @@ class ChatRequest:
     def _options_with_usage(self) -> str:
         options = self._last("stream_options")
         if options is None or options.value is None:
-            given = "{}"
-        else:
-            given = self._text[options.value_start : options.end]
+            return '{"include_usage":true}'
+        given = self._text[options.value_start : options.end]
         return rewrite(given, read_members(given), {"include_usage": "true"})
 
     def _has(self, key: str) -> bool:
@@ -212,47 +212,61 @@ def _choices(fields: Mapping[str, Any]) -> int:
     return choices
 
 
-def _messages(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _messages(
+    fields: Mapping[str, Any],
+) -> tuple[list[dict[str, Any]], tuple[tuple[str, ...], ...], int]:
+    """
+    The messages, the texts of each, and how many images there are.
+    """
     messages = fields.get("messages")
     if not isinstance(messages, list):
         raise _wrong("messages", "an array", fields)
+    texts: list[tuple[str, ...]] = []
+    images = 0
     for index, message in enumerate(messages):
-        where = f"messages[{index}]"
         if not isinstance(message, dict):
+            where = f"messages[{index}]"
             raise _wrong(where, "an object", {where: message})
         content = message.get("content")
-        if content is not None and not isinstance(content, (str, list)):
-            where += ".content"
+        if isinstance(content, str):
+            texts.append((content,))
+        elif isinstance(content, list):
+            texts.append(_texts(content))
+            images += _images(content)
+        elif content is None:
+            texts.append(())
+        else:
+            where = f"messages[{index}].content"
             raise _wrong(where, "a string, an array or null", {where: content})
-    return messages
+    return messages, tuple(texts), images
 
 
-def _texts(message: Mapping[str, Any]) -> tuple[str, ...]:
-    content = message.get("content")
-    if isinstance(content, str):
-        return (content,)
-    if not isinstance(content, list):
-        return ()
+def _texts(content: Sequence[object]) -> tuple[str, ...]:
     texts = (part.get("text") for part in content if isinstance(part, dict))
     return tuple(text for text in texts if isinstance(text, str))
 
 
-def _images(message: Mapping[str, Any]) -> int:
+def _images(content: Sequence[object]) -> int:
     """
     How many images there are in a message.
     """
-    content = message.get("content")
-    if not isinstance(content, list):
-        return 0
     return sum(
         isinstance(part, dict) and part.get("type") in _IMAGES for part in content
     )
 
 
+def _estimate(content: object, texts: Sequence[str]) -> int:
+    """
+    Tokens in one message.
+    """
+    images = _images(content) if isinstance(content, list) else 0
+    return estimate_input(sum(map(len, texts)), 1, images)
+
+
 def _last_user_text(
     messages: Sequence[Mapping[str, Any]], texts: Sequence[tuple[str, ...]]
 ) -> str:
-    for message, parts in zip(reversed(messages), reversed(texts), strict=True):
-        if message.get("role") == "user":
-            return "\n".join(parts)
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].get("role") == "user":
+            return "\n".join(texts[place])
     return ""

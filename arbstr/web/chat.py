@@ -24,7 +24,7 @@ from arbstr.errors import (
 from arbstr.exchange import Exchange
 from arbstr.ledger.writer import Ledger
 from arbstr.logs import request_context
-from arbstr.routing.observation import read_row
+from arbstr.routing.observation import understand
 from arbstr.routing.plan import RouteRequest
 from arbstr.routing.router import Router
 from arbstr.upstream.client import Call
@@ -94,7 +94,7 @@ class Chat:
         """
         row = exchange.row(failure)
         self.ledger.record(row)
-        seen = read_row(row.as_mapping())
+        seen = understand(row)
         if seen is not None:
             self.router.learned.observe(seen)
         plan, served, usage = exchange.plan, exchange.candidate, exchange.usage

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from arbstr.config.market import MarketModel, MarketProvider
 from arbstr.routing.catalog import Catalog
 from arbstr.routing.money import Rates
 
@@ -19,6 +20,14 @@ def sellers(catalog: Catalog, model: str) -> list[str]:
     Who offers a model.
     """
     return [offer.name for offer in catalog.offers(model)]
+
+
+def open_list(name: str, *models: MarketModel, **settings: Any) -> MarketProvider:
+    """
+    A provider that takes any model beside those that it lists.
+    """
+    url = f"https://{name}.example/v1"
+    return MarketProvider(name=name, url=url, models=models, open_list=True, **settings)
 
 
 class LookUpTests(SynchronousTestCase):
@@ -60,6 +69,30 @@ class LookUpTests(SynchronousTestCase):
         """
         catalog = Catalog([provider("alpha", "gpt-4o")])
         self.assertEqual(catalog.offers("gpt-5"), [])
+
+    def test_rewards_caching(self) -> None:
+        """
+        Somebody has the model's cached tokens cost less than others.
+        """
+        less = {"input_rate": 2, "cached_input_rate": 1}
+        catalog = Catalog([provider("alpha", {"name": "gpt-4o", **less}, "zephyr")])
+        self.assertTrue(catalog.rewards_caching("gpt-4o"))
+        self.assertFalse(catalog.rewards_caching("zephyr"))
+        self.assertFalse(catalog.rewards_caching("never/heard-of"))
+
+    def test_rewards_caching_of_any(self) -> None:
+        """
+        Who takes any model does so for all but those that it lists at other
+        rates.
+        """
+        less = {"input_rate": 2, "cached_input_rate": 1}
+        listed = MarketModel(name="gpt-4o", input_rate=2)
+        catalog = Catalog([provider("any", **less), provider("alpha", "gpt-4o")])
+        self.assertTrue(catalog.rewards_caching("gpt-4o"))
+        self.assertTrue(catalog.rewards_caching("never/heard-of"))
+        catalog = Catalog([open_list("any", listed, **less)])
+        self.assertFalse(catalog.rewards_caching("gpt-4o"))
+        self.assertTrue(catalog.rewards_caching("never/heard-of"))
 
     def test_exact_match(self) -> None:
         """

@@ -5,14 +5,21 @@ Tests for L{arbstr.routing.learned} and L{arbstr.routing.observation}.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from arbstr.ledger.row import AttemptRow, RequestLog
 from arbstr.routing.learned import ENOUGH_SAMPLES, WINDOW, Learned, Service
-from arbstr.routing.observation import AttemptSample, Observation, read_row
+from arbstr.routing.observation import (
+    AttemptSample,
+    Observation,
+    read_row,
+    understand,
+)
 
 from .market import MODEL, attempt, learn
 
@@ -31,6 +38,33 @@ observations = st.builds(
     input_tokens=counts,
     output_tokens=counts,
     attempts=st.lists(attempts, min_size=1, max_size=3).map(tuple),
+)
+
+
+attempt_rows = st.builds(
+    AttemptRow,
+    st.sampled_from(["alpha", "beta"]),
+    counts.map(lambda count: count or 0),
+    counts.map(lambda count: count or 0),
+    st.sampled_from(["ok", "4xx", "5xx", "timeout", "cancelled"]),
+    counts,
+)
+logs = st.builds(
+    RequestLog,
+    request_id=st.just("r"),
+    timestamp=st.just(datetime(2026, 11, 22, tzinfo=UTC)),
+    streaming=st.booleans(),
+    success=st.booleans(),
+    latency_ms=st.integers(0, 1000),
+    model=st.none() | st.just(MODEL),
+    policy=st.none() | st.just("code"),
+    input_chars=counts,
+    input_tokens=counts,
+    output_tokens=counts,
+    tokens_estimated=st.booleans(),
+    choices=st.integers(1, 3),
+    error_status=st.none() | st.sampled_from([400, 429, 502]),
+    attempts=st.lists(attempt_rows, max_size=3).map(tuple),
 )
 
 
@@ -329,6 +363,13 @@ class RowTests(SynchronousTestCase):
     """
     L{read_row} understands the log.
     """
+
+    @given(logs)
+    def test_as_it_was(self, log: RequestLog) -> None:
+        """
+        What the log tells of a request is what the request itself told.
+        """
+        self.assertEqual(read_row(log.as_mapping()), understand(log))
 
     def attempts(self, row: Mapping[str, object]) -> tuple[AttemptSample, ...]:
         """

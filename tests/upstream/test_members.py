@@ -35,6 +35,13 @@ def nested(levels: int, innermost: str = "") -> bytes:
     return f'{{"a": {inner}}}'.encode()
 
 
+def of_many(members: int) -> bytes:
+    """
+    An object with so many members.
+    """
+    return json.dumps({f"m{number}": number for number in range(members)}).encode()
+
+
 class ParseTests(SynchronousTestCase):
     """
     L{parse_object} finds the members of an object.
@@ -75,10 +82,19 @@ class ParseTests(SynchronousTestCase):
 
     def test_depth(self) -> None:
         """
-        Sixty-four levels are deep enough.
+        Sixty-four levels are deep enough, and there may be any number beside each
+        other.
         """
-        for body in (nested(64), nested(64, "1"), nested(64, '"[[["')):
+        flat = nested(2, ",".join(["{}"] * 100))
+        long = nested(64, f'"{"x" * 100_000}"')
+        for body in (nested(64), nested(64, "1"), nested(64, '"[[["'), flat, long):
             self.assertEqual(len(parse_object(body)[1]), 1, body)
+
+    def test_many(self) -> None:
+        """
+        A thousand members are not too many.
+        """
+        self.assertEqual(len(parse_object(of_many(1000))[1]), 1000)
 
     @unhurried
     @given(json_objects, layouts)
@@ -205,10 +221,18 @@ class RefusalTests(SynchronousTestCase):
         without.
         """
         objects = b'{"a":' * 65 + b"1" + b"}" * 65
-        for body in (nested(65), nested(65, "1"), nested(66), objects):
+        long = nested(65, f'"{"x" * 100_000}"')
+        for body in (nested(65), nested(65, "1"), nested(66), objects, long):
             self.assertEqual(
                 self.refused(body), "The body is nested deeper than 64 levels"
             )
+
+    def test_too_many(self) -> None:
+        """
+        One more is, even if it is the same again.
+        """
+        for body in (of_many(1001), b'{"a":1' + b',"a":1' * 1000 + b"}"):
+            self.assertEqual(self.refused(body), "The body has more than 1000 members")
 
     def test_far_too_deep(self) -> None:
         """
