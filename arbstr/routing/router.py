@@ -123,24 +123,23 @@ class Router:
         order = STRATEGIES[strategy](sats_per_second)
         first, *higher = climb(affordable, limit) or [[]]
         above = too_good(chain(*higher), limit) if higher else {}
-        # By position: with so many names it takes several times as long.
         return Survey(
-            request.model,
-            match.name,
-            match.reason,
-            strategy,
-            sats_per_second,
-            input_tokens,
-            output_tokens,
-            tuple(offered),
-            tuple(order(first) if len(first) > 1 else first),
-            max(eligible, key=_cost, default=None),
-            excluded | too_dear | above,
-            self._error(request, match, short, excluded, eligible, affordable),
-            tuple([tuple(order(step)) for step in higher]),
-            complexity,
-            limit,
-            prefixes,
+            model=request.model,
+            policy=match.name,
+            policy_reason=match.reason,
+            strategy=strategy,
+            sats_per_second=sats_per_second,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            offered=tuple(offered),
+            ranked=tuple(order(first) if len(first) > 1 else first),
+            reserves=tuple([tuple(order(step)) for step in higher]),
+            baseline=max(eligible, key=_cost, default=None),
+            excluded=excluded | too_dear | above,
+            error=self._error(request, match, short, excluded, eligible, affordable),
+            complexity=complexity,
+            limit=limit,
+            prefixes=prefixes,
         )
 
     def _complexity(self, request: RouteRequest) -> Complexity:

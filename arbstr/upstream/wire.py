@@ -84,20 +84,19 @@ class ChatRequest:
                 for member in members
                 if member.key in _SCHEMAS
             )
-        # By position: with so many names it takes several times as long.
         return cls(
-            body,
-            model,
-            bool(_optional(fields, "stream", bool, "a boolean")),
-            options.get("include_usage") is True,
-            _output_cap(fields),
-            _choices(fields),
-            estimate_input(chars, len(messages), images),
-            images,
-            _last_user_text(messages, texts),
-            texts,
-            text,
-            members,
+            body=body,
+            model=model,
+            stream=bool(_optional(fields, "stream", bool, "a boolean")),
+            usage_wanted=options.get("include_usage") is True,
+            output_cap=_output_cap(fields),
+            choices=_choices(fields),
+            input_tokens=estimate_input(chars, len(messages), images),
+            images=images,
+            last_user_text=_last_user_text(messages, texts),
+            messages=texts,
+            text=text,
+            members=members,
         )
 
     def prefixes(self) -> list[Prefix]:
