@@ -108,8 +108,10 @@ class Catalog:
         if not self._serve_any:
             return listed
         named = self._who_list(model)
+        # The client's own word for it, which need not be one for a configuration.
+        wanted = ModelSettings.model_construct(name=model)
         return listed + [
-            _offer(provider, ModelSettings(name=model))
+            _offer(provider, wanted)
             for provider in self._serve_any
             if provider.name not in named
         ]

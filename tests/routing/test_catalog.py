@@ -63,6 +63,15 @@ class LookUpTests(SynchronousTestCase):
         self.assertEqual(sellers(self.catalog, "zephyr"), ["alpha", "any"])
         self.assertEqual(sellers(self.catalog, "never/heard-of"), ["any"])
 
+    def test_odd_names(self) -> None:
+        """
+        What a client asks for goes on as it is, also where no configuration could
+        say so.
+        """
+        for name in (" a ", "a\x00b", "\u202e"):
+            [offer] = self.catalog.offers(name)
+            self.assertEqual((offer.model, offer.upstream_model), (name, name))
+
     def test_nobody(self) -> None:
         """
         Without such a provider, an unknown model has no offers.
