@@ -4,6 +4,7 @@ Where rows go.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
@@ -11,7 +12,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from .engines import reason
 from .row import RequestLog
@@ -19,6 +20,8 @@ from .rows import is_about_a_row, write_all, write_each
 from .waiting import WaitingRows
 
 T = TypeVar("T")
+
+_INFO = LogLevel.info
 
 FLUSH_SECONDS = 0.25
 BATCH = 500
@@ -81,11 +84,19 @@ class LogLedger:
         See L{Ledger.record}.
         """
         if self.enabled:
-            self._log.info(
-                "{summary()}",
-                summary=row.summary,
-                row=row,
-                request_id=row.request_id,
+            # What `info` would do, without looking for mistakes each time.
+            self._log.observer(
+                {
+                    "log_logger": self._log,
+                    "log_level": _INFO,
+                    "log_namespace": self._log.namespace,
+                    "log_source": None,
+                    "log_format": "{summary()}",
+                    "log_time": time.time(),
+                    "summary": row.summary,
+                    "row": row,
+                    "request_id": row.request_id,
+                }
             )
 
     def drain(self) -> Deferred[None]:
