@@ -4,6 +4,7 @@ Where rows go.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,11 @@ DRAIN_SECONDS = 10.0
 # Of the seconds until a row is in the database, those that writing it may take
 # while the processor is busy.
 _WRITING_SECONDS = 0.1
+
+# What has begun so lately is left for the next time: it may end before, and then
+# is written once, not twice.
+_YOUNG_SECONDS = 0.075
+
 _BACKOFF_DOUBLINGS = 4
 _SECONDS_BETWEEN_WARNINGS = 1.0
 
@@ -40,9 +46,12 @@ class Ledger(Protocol):
     Keeps the rows.
     """
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
-        Take the row of a request that was accepted.  Returns at once.
+        A request was accepted.  Returns at once.
+
+        @param make_row: makes its row; called when that is to be written, and
+            not at all if the request has ended by then.
         """
 
     def record(self, row: RequestLog) -> None:
@@ -74,7 +83,7 @@ class LogLedger:
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
         See L{Ledger.begin}.  The log tells only what has ended.
         """
@@ -146,23 +155,22 @@ class DatabaseLedger:
         self._error: str | None = None
         self._dropped = 0
         self._warned_at = float("-inf")
-        self._oldest = 0.0
         self._draining: list[Deferred[None]] = []
         self._give_up_timer: IDelayedCall | None = None
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
         See L{Ledger.begin}.  Without room for it nothing is lost yet: the row
         comes again, complete.
         """
-        self._add(row, ended=False)
+        self._rows.begin(request_id, make_row, self._clock.seconds())
         self._schedule()
 
     def record(self, row: RequestLog) -> None:
         """
         See L{Ledger.record}.
         """
-        if not self._add(row, ended=True):
+        if not self._rows.end(row, self._clock.seconds()):
             self._drop(1, f"{BOUND} are waiting already")
         self._schedule()
 
@@ -190,11 +198,6 @@ class DatabaseLedger:
             "error": self._error,
         }
 
-    def _add(self, row: RequestLog, ended: bool) -> bool:
-        if not self._rows.queued:
-            self._oldest = self._clock.seconds()
-        return self._rows.add(row, ended)
-
     def _schedule(self) -> None:
         """
         See to it that rows that wait are written.
@@ -211,7 +214,7 @@ class DatabaseLedger:
         if self._draining:
             return FLUSH_SECONDS
         if not self._failures:
-            waited = self._clock.seconds() - self._oldest
+            waited = self._clock.seconds() - self._rows.oldest
             return max(0.0, FLUSH_SECONDS - _WRITING_SECONDS - waited)
         doublings = min(self._failures, _BACKOFF_DOUBLINGS)
         return float(FLUSH_SECONDS * 2**doublings)
@@ -240,9 +243,17 @@ class DatabaseLedger:
     def _at_once(self) -> bool:
         return self._rows.queued >= BATCH or bool(self._draining and self._rows)
 
+    def _begun_before(self) -> float:
+        """
+        Until when requests that are in flight began whose rows are written.
+        """
+        if self._at_once():
+            return math.inf
+        return self._clock.seconds() - _YOUNG_SECONDS
+
     async def _write_batch(self) -> None:
-        entries = self._rows.take(BATCH)
         try:
+            entries = self._rows.take(BATCH, self._begun_before())
             try:
                 await self._database.write(partial(write_all, entries=entries))
             except Exception as error:
