@@ -8,21 +8,16 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
 
-from .engines import reason
+from .engines import Writes, reason
 from .row import RequestLog
 from .rows import is_about_a_row, write_all, write_each
 from .waiting import WaitingRows
-
-T = TypeVar("T")
-
-_INFO = LogLevel.info
 
 FLUSH_SECONDS = 0.25
 BATCH = 500
@@ -39,6 +34,7 @@ _YOUNG_SECONDS = 0.075
 
 _BACKOFF_DOUBLINGS = 4
 _SECONDS_BETWEEN_WARNINGS = 1.0
+_INFO = LogLevel.info
 
 
 class Ledger(Protocol):
@@ -119,19 +115,6 @@ class LogLedger:
         See L{Ledger.status}.
         """
         return {"kind": "log", "waiting": 0, "dropped": 0, "error": None}
-
-
-class Writes(Protocol):
-    """
-    What is needed of a L{Database <arbstr.ledger.database.Database>}.
-    """
-
-    name: str
-
-    def write(self, change: Callable[[Connection], T]) -> Deferred[T]:
-        """
-        Run a function in one transaction, elsewhere.
-        """
 
 
 class DatabaseLedger:
