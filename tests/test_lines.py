@@ -151,6 +151,22 @@ class LinesTests(SynchronousTestCase):
         self.lines(event(""))
         self.written()
 
+    def test_no_room(self) -> None:
+        """
+        What cannot be written is lost, and what comes later is told.
+        """
+
+        def refuse(text: str) -> int:
+            raise OSError("No space left on device")
+
+        patch = self.patch(self.out, "write", refuse)
+        self.request("one")
+        self.assertRaises(OSError, self.lines.flush)
+        patch.restore()
+        self.request("two")
+        self.lines.flush()
+        self.written(["two"])
+
     def test_logged_while_writing(self) -> None:
         """
         What comes of making a line of an event is told as well.

@@ -30,7 +30,7 @@ _WRITING_SECONDS = 0.1
 
 # What has begun so lately is left for the next time: it may end before, and then
 # is written once, not twice.
-_YOUNG_SECONDS = 0.075
+_YOUNG_SECONDS = 0.05
 
 _BACKOFF_DOUBLINGS = 4
 _SECONDS_BETWEEN_WARNINGS = 1.0

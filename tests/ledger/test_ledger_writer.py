@@ -159,11 +159,11 @@ class BegunTests(WriterTestCase):
         it.
         """
         self.record(1)
-        self.clock.advance(0.1)
+        self.clock.advance(0.12)
         self.begin("r2")
-        self.clock.advance(0.05)
+        self.clock.advance(0.03)
         self.assertEqual(self.database.rows(), [("r1", "done")])
-        self.clock.advance(0.1)
+        self.clock.advance(0.12)
         self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "in_flight")])
 
     def test_ends_soon(self) -> None:
@@ -171,11 +171,11 @@ class BegunTests(WriterTestCase):
         If it has ended by then, nobody makes the row of its beginning.
         """
         self.record(1)
-        self.clock.advance(0.1)
+        self.clock.advance(0.12)
         self.ledger.begin("r2", self.fail)
-        self.clock.advance(0.05)
+        self.clock.advance(0.03)
         self.record(2)
-        self.clock.advance(0.1)
+        self.clock.advance(0.12)
         self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "done")])
         self.assertEqual(self.database.attempts, 2)
 
