@@ -4,7 +4,6 @@ From what is remembered of a request to its row in the database.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
+import orjson
 from attrs import fields, frozen
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
@@ -111,7 +111,7 @@ class Entry:
                 if values[place] is not None:
                     values[place] = _text(values[place])
             attempts = [_clean(each) for each in attempts]
-        values[_ATTEMPTS] = json.dumps(attempts)
+        values[_ATTEMPTS] = orjson.dumps(attempts).decode()
         for place in _INDEXED:
             if values[place] is not None:
                 values[place] = values[place][:_LONGEST_NAME]
