@@ -20,6 +20,9 @@ _MOST = 1_000
 # what kind it is.  Reasons are not among it: providers and clients choose those.
 _ABOUT = frozenset({"provider", "kind", "error_type", "status"})
 
+# Looked up once: every event is compared with it.
+_WARN = LogLevel.warn
+
 _Sort = tuple[object, ...]
 _ANY_OTHER: _Sort = ()
 
@@ -63,7 +66,7 @@ class Flood:
         """
         See L{ILogObserver}.
         """
-        if not _is_warning(event):
+        if event.get("log_level") is not _WARN or not _is_about_somebody(event):
             self.observer(event)
             return
         sort = _sort_of(event)
@@ -108,12 +111,9 @@ class Flood:
             repeats.context.run(self.observer, repeats.latest)
 
 
-def _is_warning(event: LogEvent) -> bool:
-    return (
-        event.get("log_level") is LogLevel.warn
-        and str(event.get("log_namespace")).startswith("arbstr.")
-        and not _ABOUT.isdisjoint(event)
-    )
+def _is_about_somebody(event: LogEvent) -> bool:
+    ours = str(event.get("log_namespace")).startswith("arbstr.")
+    return ours and not _ABOUT.isdisjoint(event)
 
 
 def _sort_of(event: LogEvent) -> _Sort:

@@ -11,23 +11,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import (
-    FileLogObserver,
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    LogLevelFilterPredicate,
-    formatEvent,
-)
+from twisted.logger import ILogObserver, LogEvent, formatEvent
 from zope.interface import implementer
 
 from arbstr.config.model import LoggingSettings
 from arbstr.flood import Flood
 from arbstr.keyring import hide, hide_all
+from arbstr.lines import Lines
 from arbstr.redact import escape
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -56,16 +49,18 @@ class LogObserver:
     """
 
     def __init__(
-        self, settings: LoggingSettings, out: IO[Any], clock: IReactorTime
+        self, settings: LoggingSettings, out: IO[str], clock: IReactorTime
     ) -> None:
-        self._out = out
-        self._flood = Flood(make_observer(settings, out), clock)
+        self._lines = Lines(out, clock)
+        self._flood = Flood(self._lines, clock)
+        self.configure(settings)
 
     def configure(self, settings: LoggingSettings) -> None:
         """
         Write by other settings from now on.
         """
-        self._flood.observer = make_observer(settings, self._out)
+        formats = {"text": format_text, "json": format_json}
+        self._lines.configure(formats[settings.format], settings.level)
 
     def __call__(self, event: LogEvent) -> None:
         """
@@ -78,17 +73,7 @@ class LogObserver:
         Write at once what is held back.
         """
         self._flood.flush()
-
-
-def make_observer(settings: LoggingSettings, out: IO[Any]) -> ILogObserver:
-    """
-    The observer that the configuration asks for.
-    """
-    formats = {"text": format_text, "json": format_json}
-    predicate = LogLevelFilterPredicate(LogLevel.lookupByName(settings.level))
-    return FilteringLogObserver(
-        FileLogObserver(out, formats[settings.format]), [predicate]
-    )
+        self._lines.flush()
 
 
 def format_text(event: LogEvent) -> str | None:
@@ -99,16 +84,12 @@ def format_text(event: LogEvent) -> str | None:
     if not message and "log_failure" not in event:
         return None
     request_id = _id_of(event)
-    parts = [
-        _timestamp(event),
-        _level(event),
-        str(event.get("log_namespace", "-")).removeprefix("arbstr."),
-        *([f"[{request_id}]"] if request_id else []),
-        escape(message),
-    ]
+    whose = f"[{request_id}] " if request_id else ""
+    name = str(event.get("log_namespace", "-")).removeprefix("arbstr.")
+    line = f"{_timestamp(event)} {_level(event)} {name} {whose}{escape(message)}\n"
     # Indented, since what an exception says may look like a line of the log.
-    traceback = [f"  {escape(line)}" for line in _traceback(event).splitlines()]
-    return "\n".join([" ".join(parts), *traceback]) + "\n"
+    traceback = [f"  {escape(each)}\n" for each in _traceback(event).splitlines()]
+    return "".join([line, *traceback]) if traceback else line
 
 
 def format_json(event: LogEvent) -> str | None:

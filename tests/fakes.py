@@ -6,6 +6,7 @@ whose answers are scripted, a client that takes a stream.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import define, field
@@ -314,7 +315,7 @@ class ListLedger:
     def record(self, row: RequestLog) -> None:
         self.rows.append(row)
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         pass
 
     def drain(self) -> Deferred[None]:

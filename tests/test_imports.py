@@ -16,7 +16,8 @@ ROOT = Path(arbstr.__file__).parent
 
 # From the ground up.  A part may import what lies on a lower level, and itself.
 LEVELS = (
-    {"__init__", "keyring", "clock", "flood", "headers", "quiet", "sending", "signals"},
+    {"__init__", "keyring", "clock", "flood", "headers", "ids", "lines", "quiet"}
+    | {"sending", "signals"},
     {"errors", "redact"},
     {"config"},
     {"logs", "circuit", "routing", "ledger", "supervisor"},

@@ -23,7 +23,6 @@ from arbstr.logs import (
     LogObserver,
     format_json,
     format_text,
-    make_observer,
     request_context,
 )
 
@@ -123,11 +122,18 @@ class LogObserverTests(SynchronousTestCase):
 
     def test_flush(self) -> None:
         """
-        At the end they are told at once.
+        At the end they are told at once, and so are the lines of requests.
         """
+        self.observer(event("served", row=Row({})))
         self.warn_often()
+        self.observer(event("served later", row=Row({})))
         self.observer.flush()
-        self.assertIn("told 4 … (3 more like it)", self.out.getvalue())
+        told = [
+            line.split(" dispatch ")[1] for line in self.out.getvalue().splitlines()
+        ]
+        self.assertEqual(
+            told, ["served", "told 0", "served later", "told 4 … (3 more like it)"]
+        )
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
@@ -361,7 +367,7 @@ class RequestContextTests(SynchronousTestCase):
 
 class ObserverTests(SynchronousTestCase):
     """
-    L{make_observer} does as the configuration says.
+    L{LogObserver} does as the configuration says.
     """
 
     def written(self, **settings: Any) -> list[str]:
@@ -369,8 +375,8 @@ class ObserverTests(SynchronousTestCase):
         The lines for one event of every level, said in its own name.
         """
         out = StringIO()
-        observer = make_observer(LoggingSettings.model_validate(settings), out)
-        log = Logger("arbstr.test", observer=observer)
+        wanted = LoggingSettings.model_validate(settings)
+        log = Logger("arbstr.test", observer=LogObserver(wanted, out, Clock()))
         for level in LogLevel.iterconstants():
             log.emit(level, level.name)
         return out.getvalue().splitlines()
@@ -404,5 +410,6 @@ class ObserverTests(SynchronousTestCase):
         An event without a message leaves no empty line.
         """
         out = StringIO()
-        make_observer(LoggingSettings(), out)({"log_level": LogLevel.error})
+        observer = LogObserver(LoggingSettings(), out, Clock())
+        observer({"log_level": LogLevel.error, "log_namespace": "arbstr.test"})
         self.assertEqual(out.getvalue(), "")

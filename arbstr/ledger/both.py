@@ -5,6 +5,8 @@ database for reports.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
@@ -24,12 +26,12 @@ class Both:
     log: Ledger
     books: Ledger
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
         See L{Ledger.begin}.
         """
-        self.log.begin(row)
-        self.books.begin(row)
+        self.log.begin(request_id, make_row)
+        self.books.begin(request_id, make_row)
 
     def record(self, row: RequestLog) -> None:
         """

@@ -5,12 +5,16 @@ What every kind of database comes down to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from attrs import frozen
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
+from twisted.internet.defer import Deferred
 
 from arbstr.redact import redact
+
+T = TypeVar("T")
 
 _ERROR_BYTES = 300
 
@@ -58,3 +62,16 @@ class Engines:
         self.writer.dispose()
         if self.reader is not None:
             self.reader.dispose()
+
+
+class Writes(Protocol):
+    """
+    What is needed of a L{Database <arbstr.ledger.database.Database>}.
+    """
+
+    name: str
+
+    def write(self, change: Callable[[Connection], T]) -> Deferred[T]:
+        """
+        Run a function in one transaction, elsewhere.
+        """

@@ -14,9 +14,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from .engines import reason
+from .engines import Writes, reason
 from .rows import delete_some
-from .writer import Writes
 
 _HOUR = 3600
 _DAY = 24 * _HOUR

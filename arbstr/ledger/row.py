@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import asdict, fields, frozen
+from attrs import define, fields, frozen
 
 
 @frozen
@@ -27,8 +27,16 @@ class AttemptRow:
     outcome: str
     first_byte_ms: int | None = None
 
+    def as_mapping(self) -> dict[str, object]:
+        """
+        By the names of the fields.
+        """
+        return {name: getattr(self, name) for name in _ATTEMPT_FIELDS}
 
-@frozen
+
+# Not frozen, though nobody changes one: that would take three times as long to
+# make, and there is one for every request.
+@define
 class RequestLog:
     """
     One request, however it ended.  Costs are in sats, times in milliseconds;
@@ -113,26 +121,23 @@ class RequestLog:
         """
         The row and its attempts by the names of their fields.
         """
-        row: dict[str, object] = {name: getattr(self, name) for name in _FIELDS}
-        row["attempts"] = [
-            {name: getattr(each, name) for name in _ATTEMPT_FIELDS}
-            for each in self.attempts
-        ]
+        row: dict[str, object] = {name: getattr(self, name) for name in FIELDS}
+        row["attempts"] = [each.as_mapping() for each in self.attempts]
         return row
 
     def as_json(self) -> dict[str, object]:
         """
         The row as JSON has it: sats as numbers, the time in RFC 3339.
         """
-
-        def plain(_: object, __: object, value: object) -> object:
-            if isinstance(value, Decimal):
-                return float(value)
-            return value.isoformat() if isinstance(value, datetime) else value
-
-        return asdict(self, value_serializer=plain)
+        row = self.as_mapping()
+        row["timestamp"] = self.timestamp.isoformat()
+        for name in _SATS:
+            sats: Decimal | None = getattr(self, name)
+            row[name] = None if sats is None else float(sats)
+        return row
 
 
 # Looked up once: there is a row for every request.
-_FIELDS = tuple(each.name for each in fields(RequestLog))
+FIELDS = tuple(each.name for each in fields(RequestLog))
 _ATTEMPT_FIELDS = tuple(each.name for each in fields(AttemptRow))
+_SATS = [each.name for each in fields(RequestLog) if "Decimal" in str(each.type)]

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
+import orjson
 from attrs import fields, frozen
-from sqlalchemy import Connection, Executable, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from arbstr.keyring import hide
 from arbstr.redact import escape
 
 from .engines import reason
-from .row import RequestLog
+from .row import FIELDS, RequestLog
 from .tables import DONE, IN_FLIGHT, requests
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,8 @@ _MAX_SATS = 9_000_000_000
 _INDEXED_NAMES = ("model", "provider", "policy", "tier")
 _LONGEST_NAME = 256
 
-_COLUMNS = tuple(field.name for field in fields(RequestLog))
+# What a row in the database consists of, in this order.
+COLUMNS = (*FIELDS, "state")
 
 
 def _whole(value: int) -> int:
@@ -43,10 +45,6 @@ def _whole(value: int) -> int:
 
 def _text(value: str) -> str:
     return escape(hide(value))
-
-
-def _name(value: str) -> str:
-    return _text(value)[:_LONGEST_NAME]
 
 
 def _sats(value: Decimal) -> float | None:
@@ -61,32 +59,33 @@ def _moment(value: datetime) -> int:
     return (value - _EPOCH) // _MILLISECOND
 
 
-def _attempts(value: list[dict[str, object]]) -> list[dict[str, object]]:
-    return [
-        {
-            name: _text(each) if isinstance(each, str) else each
-            for name, each in attempt.items()
-        }
-        for attempt in value
-    ]
-
-
-# How a column's values are brought to what it can hold, by what they are.  Of
-# those that are not here arbstr itself makes the values.
+# How values are brought to what a column can hold, by what they are, besides
+# whole numbers and texts.  Of those that are not here arbstr itself makes the
+# values.
 _CONVERTERS: dict[str, Callable[[Any], object]] = {
-    "int": _whole,
-    "int | None": _whole,
     "float | None": _finite,
-    "str | None": _text,
     "Decimal | None": _sats,
     "datetime": _moment,
-    "tuple[AttemptRow, ...]": _attempts,
 }
+
+
+def _places(*kinds: str) -> list[int]:
+    """
+    Where in a row there are values of these types.
+    """
+    types = [str(each.type) for each in fields(RequestLog)]
+    return [place for place, kind in enumerate(types) if kind in kinds]
+
+
+_NUMBERS = _places("int", "int | None")
+_TEXTS = _places("str | None")
+_INDEXED = [COLUMNS.index(name) for name in _INDEXED_NAMES]
 _CONVERSIONS = [
-    (each.name, _CONVERTERS[str(each.type)])
-    for each in fields(RequestLog)
-    if str(each.type) in _CONVERTERS and each.name not in _INDEXED_NAMES
-] + [(name, _name) for name in _INDEXED_NAMES]
+    (place, convert) for kind, convert in _CONVERTERS.items() for place in _places(kind)
+]
+_LATENCY = COLUMNS.index("latency_ms")
+_ATTEMPTS = COLUMNS.index("attempts")
+_values = attrgetter(*FIELDS)
 
 
 @frozen
@@ -100,39 +99,76 @@ class Entry:
     row: RequestLog
     ended: bool
 
-    def values(self) -> dict[str, object]:
+    def values(self) -> list[Any]:
         """
-        By column, without any secret.  What no column can hold is brought to
+        As L{COLUMNS}, without any secret.  What no column can hold is brought to
         what one can: people and providers choose some of these.
         """
-        values = self.row.as_mapping()
-        for name, convert in _CONVERSIONS:
-            value = values[name]
-            if value is not None:
-                values[name] = convert(value)
-        values["state"] = DONE if self.ended else IN_FLIGHT
+        values = [*_values(self.row), DONE if self.ended else IN_FLIGHT]
+        attempts = [each.as_mapping() for each in self.row.attempts]
+        if not self._is_clean(values):
+            for place in _TEXTS:
+                if values[place] is not None:
+                    values[place] = _text(values[place])
+            attempts = [_clean(each) for each in attempts]
+        values[_ATTEMPTS] = orjson.dumps(attempts).decode()
+        for place in _INDEXED:
+            if values[place] is not None:
+                values[place] = values[place][:_LONGEST_NAME]
+        for place in _NUMBERS:
+            value = values[place]
+            if value is not None and not -_MAX_INTEGER <= value <= _MAX_INTEGER:
+                values[place] = _whole(value)
+        for place, convert in _CONVERSIONS:
+            if values[place] is not None:
+                values[place] = convert(values[place])
         if not self.ended:
-            values["latency_ms"] = None
+            values[_LATENCY] = None
         return values
+
+    def _is_clean(self, values: list[Any]) -> bool:
+        """
+        Whether there is nothing to be hidden or escaped.  One look at all texts
+        together is cheaper than one at each, and nearly always enough.
+        """
+        texts = [values[place] for place in _TEXTS if values[place] is not None]
+        for attempt in self.row.attempts:
+            texts += (attempt.provider, attempt.outcome)
+        text = " ".join(texts)
+        return _text(text) == text
+
+
+def _clean(attempt: dict[str, object]) -> dict[str, object]:
+    return {
+        name: _text(each) if isinstance(each, str) else each
+        for name, each in attempt.items()
+    }
 
 
 def write_all(connection: Connection, entries: Iterable[Entry]) -> None:
     """
     Add rows, or complete those that are there.
     """
-    statement = _upsert(connection.dialect.name)
-    connection.execute(statement, [entry.values() for entry in entries])
+    # The driver takes the values as they are.  SQLAlchemy would look at each one,
+    # which takes as long again as writing them does.
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    rows = [tuple(entry.values()) for entry in entries]
+    connection.exec_driver_sql(_upsert(mark), rows)
 
 
 @cache
-def _upsert(dialect: str) -> Executable:
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert
-    statement = insert(requests)
-    upsert: Executable = statement.on_conflict_do_update(
-        index_elements=["request_id"],
-        set_={name: statement.excluded[name] for name in (*_COLUMNS, "state")},
+def _upsert(mark: str) -> str:
+    """
+    The statement that adds a row, or completes the one that is there.
+
+    @param mark: stands for a value.
+    """
+    marks = ", ".join(mark for _ in COLUMNS)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
+    return (
+        f"INSERT INTO {requests.name} ({', '.join(COLUMNS)}) VALUES ({marks}) "
+        f"ON CONFLICT (request_id) DO UPDATE SET {changes}"
     )
-    return upsert
 
 
 def write_each(connection: Connection, entries: Iterable[Entry]) -> dict[str, str]:

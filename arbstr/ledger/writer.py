@@ -4,21 +4,20 @@ Where rows go.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from sqlalchemy import Connection
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
-from .engines import reason
+from .engines import Writes, reason
 from .row import RequestLog
 from .rows import is_about_a_row, write_all, write_each
 from .waiting import WaitingRows
-
-T = TypeVar("T")
 
 FLUSH_SECONDS = 0.25
 BATCH = 500
@@ -28,8 +27,14 @@ DRAIN_SECONDS = 10.0
 # Of the seconds until a row is in the database, those that writing it may take
 # while the processor is busy.
 _WRITING_SECONDS = 0.1
+
+# What has begun so lately is left for the next time: it may end before, and then
+# is written once, not twice.
+_YOUNG_SECONDS = 0.05
+
 _BACKOFF_DOUBLINGS = 4
 _SECONDS_BETWEEN_WARNINGS = 1.0
+_INFO = LogLevel.info
 
 
 class Ledger(Protocol):
@@ -37,9 +42,12 @@ class Ledger(Protocol):
     Keeps the rows.
     """
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
-        Take the row of a request that was accepted.  Returns at once.
+        A request was accepted.  Returns at once.
+
+        @param make_row: makes its row; called when that is to be written, and
+            not at all if the request has ended by then.
         """
 
     def record(self, row: RequestLog) -> None:
@@ -71,7 +79,7 @@ class LogLedger:
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
         See L{Ledger.begin}.  The log tells only what has ended.
         """
@@ -81,11 +89,19 @@ class LogLedger:
         See L{Ledger.record}.
         """
         if self.enabled:
-            self._log.info(
-                "{summary()}",
-                summary=row.summary,
-                row=row,
-                request_id=row.request_id,
+            # What `info` would do, without looking for mistakes each time.
+            self._log.observer(
+                {
+                    "log_logger": self._log,
+                    "log_level": _INFO,
+                    "log_namespace": self._log.namespace,
+                    "log_source": None,
+                    "log_format": "{summary()}",
+                    "log_time": time.time(),
+                    "summary": row.summary,
+                    "row": row,
+                    "request_id": row.request_id,
+                }
             )
 
     def drain(self) -> Deferred[None]:
@@ -99,19 +115,6 @@ class LogLedger:
         See L{Ledger.status}.
         """
         return {"kind": "log", "waiting": 0, "dropped": 0, "error": None}
-
-
-class Writes(Protocol):
-    """
-    What is needed of a L{Database <arbstr.ledger.database.Database>}.
-    """
-
-    name: str
-
-    def write(self, change: Callable[[Connection], T]) -> Deferred[T]:
-        """
-        Run a function in one transaction, elsewhere.
-        """
 
 
 class DatabaseLedger:
@@ -135,23 +138,22 @@ class DatabaseLedger:
         self._error: str | None = None
         self._dropped = 0
         self._warned_at = float("-inf")
-        self._oldest = 0.0
         self._draining: list[Deferred[None]] = []
         self._give_up_timer: IDelayedCall | None = None
 
-    def begin(self, row: RequestLog) -> None:
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
         """
         See L{Ledger.begin}.  Without room for it nothing is lost yet: the row
         comes again, complete.
         """
-        self._add(row, ended=False)
+        self._rows.begin(request_id, make_row, self._clock.seconds())
         self._schedule()
 
     def record(self, row: RequestLog) -> None:
         """
         See L{Ledger.record}.
         """
-        if not self._add(row, ended=True):
+        if not self._rows.end(row, self._clock.seconds()):
             self._drop(1, f"{BOUND} are waiting already")
         self._schedule()
 
@@ -179,11 +181,6 @@ class DatabaseLedger:
             "error": self._error,
         }
 
-    def _add(self, row: RequestLog, ended: bool) -> bool:
-        if not self._rows.queued:
-            self._oldest = self._clock.seconds()
-        return self._rows.add(row, ended)
-
     def _schedule(self) -> None:
         """
         See to it that rows that wait are written.
@@ -200,7 +197,7 @@ class DatabaseLedger:
         if self._draining:
             return FLUSH_SECONDS
         if not self._failures:
-            waited = self._clock.seconds() - self._oldest
+            waited = self._clock.seconds() - self._rows.oldest
             return max(0.0, FLUSH_SECONDS - _WRITING_SECONDS - waited)
         doublings = min(self._failures, _BACKOFF_DOUBLINGS)
         return float(FLUSH_SECONDS * 2**doublings)
@@ -229,9 +226,17 @@ class DatabaseLedger:
     def _at_once(self) -> bool:
         return self._rows.queued >= BATCH or bool(self._draining and self._rows)
 
+    def _begun_before(self) -> float:
+        """
+        Until when requests that are in flight began whose rows are written.
+        """
+        if self._at_once():
+            return math.inf
+        return self._clock.seconds() - _YOUNG_SECONDS
+
     async def _write_batch(self) -> None:
-        entries = self._rows.take(BATCH)
         try:
+            entries = self._rows.take(BATCH, self._begun_before())
             try:
                 await self._database.write(partial(write_all, entries=entries))
             except Exception as error:

@@ -5,7 +5,6 @@ comes too slowly is refused in JSON, and the connection closed.
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, cast
 
 from twisted.internet.interfaces import ITCPTransport, ITransport
@@ -17,6 +16,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
 from arbstr.errors import ApiError, over_limit, too_slow
+from arbstr.ids import new_id
 from arbstr.sending import unsent, write_now
 
 from .deadline import Deadline
@@ -272,7 +272,7 @@ class Channel(HTTPChannel):
         """
         if self._deaf:
             return
-        name = self.requests[-1].request_id if self.requests else str(uuid.uuid4())
+        name = self.requests[-1].request_id if self.requests else new_id()
         # Of whose body nothing was wanted has been answered already.
         if not (self.requests and self.requests[-1].is_refused):
             self._log.warn(
@@ -296,5 +296,5 @@ class FullHouse(Protocol):
         """
         error = over_limit(f"{CONNECTIONS} connections are open already", 1)
         transport = cast(ITransport, self.transport)
-        transport.write(raw_error(error, str(uuid.uuid4())))
+        transport.write(raw_error(error, new_id()))
         transport.loseConnection()

@@ -108,7 +108,7 @@ class Chat:
         exchange.model, exchange.streaming = chat.model, chat.stream
         exchange.asked = route_request(chat, request)
         exchange.plan = self.router.plan(exchange.asked)
-        self.ledger.begin(exchange.begun_row())
+        self.ledger.begin(exchange.request_id, exchange.begun_row)
         call = Call(chat, exchange.request_id, _forwarded(request, chat))
         reply = await self.dispatcher.run(exchange.plan, call, exchange, stream)
         if reply is None:

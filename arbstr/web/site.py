@@ -6,7 +6,6 @@ and within the limit.
 from __future__ import annotations
 
 import re
-import uuid
 from functools import lru_cache
 from io import BytesIO
 from time import time
@@ -21,6 +20,7 @@ from twisted.web.server import Request, Site
 
 from arbstr.errors import ApiError, body_too_large, server_error
 from arbstr.headers import read_headers
+from arbstr.ids import new_id
 from arbstr.quiet import QuietSite
 
 from .channel import Channel
@@ -67,7 +67,7 @@ class ArbstrRequest(Request):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self.request_id = str(uuid.uuid4())
+        self.request_id = new_id()
 
     @property
     def is_refused(self) -> bool:

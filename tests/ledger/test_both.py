@@ -4,6 +4,8 @@ Tests for L{arbstr.ledger.both}.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,8 +26,8 @@ class Recorded:
     calls: list[tuple[str, RequestLog]] = field(factory=list)
     drained: Deferred[None] = field(factory=Deferred)
 
-    def begin(self, row: RequestLog) -> None:
-        self.calls.append(("begin", row))
+    def begin(self, request_id: str, make_row: Callable[[], RequestLog]) -> None:
+        self.calls.append((f"begin {request_id}", make_row()))
 
     def record(self, row: RequestLog) -> None:
         self.calls.append(("record", row))
@@ -50,9 +52,9 @@ class BothTests(SynchronousTestCase):
         """
         Each gets every row, when it begins and when it has ended.
         """
-        self.both.begin(SERVED)
+        self.both.begin("r2", lambda: SERVED)
         self.both.record(SERVED)
-        expected = [("begin", SERVED), ("record", SERVED)]
+        expected = [("begin r2", SERVED), ("record", SERVED)]
         self.assertEqual((self.log.calls, self.books.calls), (expected, expected))
 
     def test_drain(self) -> None:

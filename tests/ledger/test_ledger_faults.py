@@ -115,7 +115,7 @@ class FaultTests(WriterTestCase):
         What cannot begin to wait is not lost: it comes again at its end.
         """
         self.fill()
-        self.ledger.begin(a_row("late"))
+        self.begin("late")
         self.assertEqual(self.status("dropped"), 0)
 
     def test_bound_and_completed(self) -> None:
@@ -123,7 +123,7 @@ class FaultTests(WriterTestCase):
         A request that waits already has its place.
         """
         self.database.error = LOCKED
-        self.ledger.begin(a_row("r0"))
+        self.begin("r0")
         self.record(*range(1, BOUND))
         self.record(0)
         self.assertEqual(self.status("dropped"), 0)
@@ -134,7 +134,7 @@ class FaultTests(WriterTestCase):
         which comes again, began with.
         """
         self.database.error = LOCKED
-        self.ledger.begin(a_row("begun"))
+        self.begin("begun")
         self.record(*range(BOUND))
         self.assertEqual(self.status("dropped"), 0)
         self.database.error = None
@@ -171,9 +171,11 @@ class FaultTests(WriterTestCase):
         """
         A request of which neither begin nor end can be written is one loss.
         """
-        for take in (self.ledger.begin, self.ledger.record):
-            take(a_row("bad", streaming=None))
-            self.clock.advance(0.25)
+        bad = a_row("bad", streaming=None)
+        self.ledger.begin("bad", lambda: bad)
+        self.clock.advance(0.25)
+        self.ledger.record(bad)
+        self.clock.advance(0.25)
         self.assertEqual(self.status("dropped"), 1)
 
     def test_drain_tries_again(self) -> None:

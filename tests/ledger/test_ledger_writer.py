@@ -127,7 +127,7 @@ class BegunTests(WriterTestCase):
         """
         What has begun is there before it has ended.
         """
-        self.ledger.begin(a_row("r1"))
+        self.begin("r1")
         self.clock.advance(0.25)
         self.assertEqual(self.database.rows(), [("r1", "in_flight")])
 
@@ -135,7 +135,7 @@ class BegunTests(WriterTestCase):
         """
         The end of a request completes its row.
         """
-        self.ledger.begin(a_row("r1"))
+        self.begin("r1")
         self.clock.advance(0.25)
         self.record(1)
         self.clock.advance(0.25)
@@ -147,18 +147,70 @@ class BegunTests(WriterTestCase):
         place.
         """
         for number in (1, 2):
-            self.ledger.begin(a_row(f"r{number}"))
+            self.begin(f"r{number}")
         self.record(1)
         self.assertEqual(self.status("waiting"), 2)
         self.clock.advance(0.25)
         self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "in_flight")])
+
+    def test_begun_lately(self) -> None:
+        """
+        What has just begun is left for the next time, which is soon enough for
+        it.
+        """
+        self.record(1)
+        self.clock.advance(0.12)
+        self.begin("r2")
+        self.clock.advance(0.03)
+        self.assertEqual(self.database.rows(), [("r1", "done")])
+        self.clock.advance(0.12)
+        self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "in_flight")])
+
+    def test_ends_soon(self) -> None:
+        """
+        If it has ended by then, nobody makes the row of its beginning.
+        """
+        self.record(1)
+        self.clock.advance(0.12)
+        self.ledger.begin("r2", self.fail)
+        self.clock.advance(0.03)
+        self.record(2)
+        self.clock.advance(0.12)
+        self.assertEqual(self.database.rows(), [("r1", "done"), ("r2", "done")])
+        self.assertEqual(self.database.attempts, 2)
+
+    def test_begun_lately_and_drained(self) -> None:
+        """
+        A drain leaves nothing.
+        """
+        self.begin("r1")
+        self.successResultOf(self.ledger.drain())
+        self.assertEqual(self.database.rows(), [("r1", "in_flight")])
+
+    def test_many_begun(self) -> None:
+        """
+        Nor does a full batch.
+        """
+        for number in range(BATCH):
+            self.begin(f"r{number}")
+        self.assertEqual(self.database.sizes, [BATCH])
+
+    def test_what_is_known(self) -> None:
+        """
+        A row that is begun tells what is known when it is written.
+        """
+        known = {"model": "gpt-4o"}
+        self.ledger.begin("r1", lambda: a_row("r1", **known))
+        known["model"] = "o3"
+        self.clock.advance(0.25)
+        self.assertEqual(self.database.models(), ["o3"])
 
     def test_ends_while_its_begin_is_being_written(self) -> None:
         """
         What is being written cannot be changed any more: the end follows.
         """
         self.database.held = []
-        self.ledger.begin(a_row("r1"))
+        self.begin("r1")
         self.clock.advance(0.25)
         self.record(1)
         self.database.release()
@@ -172,7 +224,7 @@ class BegunTests(WriterTestCase):
         A begin that could not be written does not come after the end.
         """
         self.database.held = []
-        self.ledger.begin(a_row("r1"))
+        self.begin("r1")
         self.clock.advance(0.25)
         self.record(1)
         self.database.error = LOCKED
@@ -196,7 +248,7 @@ class RealWriterContract(OnDatabase, Mixin):
         database = self.database(self.new_url())
         ledger = DatabaseLedger(database, Clock())
         for number in range(2 * BATCH):
-            ledger.begin(a_row(f"r{number}"))
+            ledger.begin(f"r{number}", partial(a_row, f"r{number}"))
         for number in range(2 * BATCH):
             ledger.record(a_row(f"r{number}"))
         await ledger.drain()

@@ -50,7 +50,7 @@ class LogLedgerTests(SynchronousTestCase):
         What has only begun is not told yet.
         """
         with capturedLogs() as events:
-            LogLedger().begin(SERVED)
+            LogLedger().begin("r2", lambda: SERVED)
         self.assertEqual(events, [])
 
     def test_status(self) -> None:

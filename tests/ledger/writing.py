@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.ledger import sqlite
-from arbstr.ledger.tables import metadata
+from arbstr.ledger.tables import metadata, requests
 from arbstr.ledger.writer import BOUND, DatabaseLedger
 
 from .databases import a_row, states
@@ -74,6 +74,14 @@ class FakeDatabase:
         with self._engine.connect() as connection:
             return states(connection)
 
+    def models(self) -> list[str | None]:
+        """
+        The model of each request.
+        """
+        with self._engine.connect() as connection:
+            found = connection.scalars(select(requests.c.model).order_by(requests.c.id))
+            return list(found)
+
     def _write(self, change: Callable[[Connection], T]) -> T:
         if self.error is not None:
             raise self.error
@@ -96,6 +104,12 @@ class WriterTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.database = FakeDatabase()
         self.ledger = DatabaseLedger(self.database, self.clock)
+
+    def begin(self, request_id: str) -> None:
+        """
+        A request begins.
+        """
+        self.ledger.begin(request_id, lambda: a_row(request_id))
 
     def record(self, *numbers: int) -> None:
         """
