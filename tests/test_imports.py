@@ -29,6 +29,7 @@ LEVELS = (
     {"live"},
     {"daemon"},
     {"service", "commands"},
+    {"starting"},
     {"tap", "cli"},
 )
 WITHOUT_TWISTED = (
