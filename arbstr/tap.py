@@ -7,7 +7,6 @@ from __future__ import annotations
 import gc
 
 from twisted.application.service import IService
-from twisted.internet import reactor
 from twisted.python import usage
 
 
@@ -32,10 +31,12 @@ def makeService(options: Options) -> IService:
     """
     # A third of the start would go into looking for garbage among what stays.
     gc.disable()
-    reactor.callWhenRunning(_set_aside)
-    # Most of what there is to import: not before that, and not for --help.
+    # Hence nearly all that there is to import comes only now.
+    from twisted.internet import reactor
+
     from .starting import make_service
 
+    reactor.callWhenRunning(_set_aside)
     return make_service(options, options.parent or {}, reactor)
 
 

@@ -5,6 +5,8 @@ Imports go downward only.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,8 @@ WITHOUT_TWISTED = (
     "redact.py",
 )
 WITH_REACTOR = ("tap.py", "cli.py")
+# Takes long to import, and is for some databases only.
+SELDOM_NEEDED = {"alembic", "psycopg"}
 
 
 def part(module: str) -> str:
@@ -69,6 +73,15 @@ def imported(path: Path) -> Iterator[str]:
             name = ".".join([*base, *([node.module] if node.module else [])])
             yield name
             yield from (f"{name}.{each.name}" for each in node.names)
+
+
+def loaded_with(module: str) -> set[str]:
+    """
+    The names of all modules that there are after a module was imported.
+    """
+    show = f"import sys, {module}; print(*sys.modules)"
+    command = [sys.executable, "-c", show]
+    return set(subprocess.check_output(command, cwd=ROOT.parent, text=True).split())
 
 
 class ImportTests(SynchronousTestCase):
@@ -111,3 +124,11 @@ class ImportTests(SynchronousTestCase):
         for path in self.sources():
             if path.relative_to(ROOT).as_posix() not in WITH_REACTOR:
                 self.assertNotIn("twisted.internet.reactor", set(imported(path)), path)
+
+    def test_only_what_starts_need(self) -> None:
+        """
+        The command line of the daemon needs hardly anything to say what it
+        takes, and the daemon nothing that only some of its databases need.
+        """
+        self.assertNotIn("arbstr.config", loaded_with("arbstr.tap"))
+        self.assertEqual(SELDOM_NEEDED & loaded_with("arbstr.starting"), set())
