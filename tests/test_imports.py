@@ -42,8 +42,9 @@ WITHOUT_TWISTED = (
     "redact.py",
 )
 WITH_REACTOR = ("tap.py", "cli.py")
-# Takes long to import, and is for some databases only.
+# What takes long to import, and some need only.
 SELDOM_NEEDED = {"alembic", "psycopg"}
+NOT_TO_ASK = {"pydantic", "sqlalchemy", "twisted", "yaml"}
 
 
 def part(module: str) -> str:
@@ -132,3 +133,10 @@ class ImportTests(SynchronousTestCase):
         """
         self.assertNotIn("arbstr.config", loaded_with("arbstr.tap"))
         self.assertEqual(SELDOM_NEEDED & loaded_with("arbstr.starting"), set())
+
+    def test_only_what_commands_need(self) -> None:
+        """
+        Those that ask a daemon answer at once; only one reads the database.
+        """
+        self.assertEqual(NOT_TO_ASK & loaded_with("arbstr.cli"), set())
+        self.assertNotIn("sqlalchemy", loaded_with("arbstr.commands.configured"))
