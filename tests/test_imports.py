@@ -5,6 +5,8 @@ Imports go downward only.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ LEVELS = (
     {"live"},
     {"daemon"},
     {"service", "commands"},
+    {"starting"},
     {"tap", "cli"},
 )
 WITHOUT_TWISTED = (
@@ -39,6 +42,9 @@ WITHOUT_TWISTED = (
     "redact.py",
 )
 WITH_REACTOR = ("tap.py", "cli.py")
+# What takes long to import, and some need only.
+SELDOM_NEEDED = {"alembic", "psycopg"}
+NOT_TO_ASK = {"pydantic", "sqlalchemy", "twisted", "yaml"}
 
 
 def part(module: str) -> str:
@@ -68,6 +74,15 @@ def imported(path: Path) -> Iterator[str]:
             name = ".".join([*base, *([node.module] if node.module else [])])
             yield name
             yield from (f"{name}.{each.name}" for each in node.names)
+
+
+def loaded_with(module: str) -> set[str]:
+    """
+    The names of all modules that there are after a module was imported.
+    """
+    show = f"import sys, {module}; print(*sys.modules)"
+    command = [sys.executable, "-c", show]
+    return set(subprocess.check_output(command, cwd=ROOT.parent, text=True).split())
 
 
 class ImportTests(SynchronousTestCase):
@@ -110,3 +125,18 @@ class ImportTests(SynchronousTestCase):
         for path in self.sources():
             if path.relative_to(ROOT).as_posix() not in WITH_REACTOR:
                 self.assertNotIn("twisted.internet.reactor", set(imported(path)), path)
+
+    def test_only_what_starts_need(self) -> None:
+        """
+        The command line of the daemon needs hardly anything to say what it
+        takes, and the daemon nothing that only some of its databases need.
+        """
+        self.assertNotIn("arbstr.config", loaded_with("arbstr.tap"))
+        self.assertEqual(SELDOM_NEEDED & loaded_with("arbstr.starting"), set())
+
+    def test_only_what_commands_need(self) -> None:
+        """
+        Those that ask a daemon answer at once; only one reads the database.
+        """
+        self.assertEqual(NOT_TO_ASK & loaded_with("arbstr.cli"), set())
+        self.assertNotIn("sqlalchemy", loaded_with("arbstr.commands.configured"))

@@ -4,6 +4,7 @@ The daemon's command line.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Application
+from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from arbstr.config.model import Config
 from arbstr.service import ArbstrService
 from arbstr.tap import Options, makeService
+from tests.integration.harness import coroutine, reactor
 
 FILE = """
 server: {listen: "tcp:9000:interface=127.0.0.1"}
@@ -33,6 +36,7 @@ class TapTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
+        self.addCleanup(gc.enable)
         self.addCleanup(os.chdir, os.getcwd())
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
@@ -272,3 +276,19 @@ class ObserverTests(TapTestCase):
         """
         self.assertIsNone(self.observer_with(logger=print))
         self.assertEqual(list(self.directory.iterdir()), [])
+
+
+class CollectorTests(TapTestCase, TestCase):
+    """
+    Garbage is not looked for while the daemon starts, nor ever among what the
+    start has made.
+    """
+
+    @coroutine
+    async def test_at_rest_until_running(self) -> None:
+        self.addCleanup(gc.unfreeze)
+        self.make("--mock", nodaemon=True)
+        self.assertFalse(gc.isenabled())
+        await deferLater(reactor, 0)
+        self.assertTrue(gc.isenabled())
+        self.assertGreater(gc.get_freeze_count(), 0)

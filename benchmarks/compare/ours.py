@@ -17,6 +17,7 @@ from .proxy import TOKEN, Command, Unavailable
 from .results import OURS
 
 _ROOT = Path(__file__).parents[2]
+_PACKAGES = (_ROOT / "arbstr", _ROOT / "twisted")
 
 _AT_ONCE = 1024
 
@@ -64,6 +65,9 @@ class Arbstr:
         """
         if not Path(self._twistd).exists():
             raise Unavailable(f"expected arbstr's environment, found no {self._twistd}")
+        # pip compiles what it installs, but not what it only points at: where
+        # Python may write no bytecode, every start would compile all of it.
+        run(sys.executable, "-m", "compileall", "-q", *map(str, _PACKAGES))
         return _git("describe", "--always", "--dirty", "--abbrev=12")
 
     def headers(self, provider: int) -> Sequence[str]:

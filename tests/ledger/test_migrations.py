@@ -4,10 +4,13 @@ Tests for L{arbstr.ledger.migrations}.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from arbstr.ledger import migrations
 from arbstr.ledger.database import Database, DatabaseError
@@ -22,6 +25,34 @@ def differences(connection: Connection) -> list[object]:
     What Alembic would change to make the database what the tables say.
     """
     return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def described(engine: Engine) -> dict[str, object]:
+    """
+    Everything that there is, whatever the order.
+    """
+    there = inspect(engine)
+    return {
+        name: (
+            {each["name"]: str(each) for each in there.get_columns(name)},
+            there.get_pk_constraint(name),
+            there.get_unique_constraints(name),
+            {f"{each['name']}": each for each in there.get_indexes(name)},
+            there.get_check_constraints(name),
+        )
+        for name in there.get_table_names()
+    }
+
+
+class RevisionTests(SynchronousTestCase):
+    """
+    The revisions are known without Alembic.
+    """
+
+    def test_all(self) -> None:
+        scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+        found = [script.revision for script in scripts.walk_revisions()]
+        self.assertEqual(found[::-1], list(migrations.REVISIONS))
 
 
 class MigrationContract(OnDatabase, Mixin):
@@ -86,6 +117,20 @@ class MigrationContract(OnDatabase, Mixin):
         database = self.database(url)
         self.assertEqual(await database.read(differences), [])
         self.assertEqual(await database.read(states), [("r1", "done")])
+
+    def test_same_either_way(self) -> None:
+        """
+        A new database is what an old one becomes, to Alembic, too.
+        """
+        old, new = self.engine(self.new_url()), self.engine(self.new_url())
+        with old.begin() as connection:
+            migrations.upgrade(connection, "r0001")
+        for engine in (old, new):
+            with engine.begin() as connection:
+                migrations.upgrade(connection)
+                context = MigrationContext.configure(connection)
+                self.assertEqual(context.get_current_heads(), migrations.REVISIONS[-1:])
+        self.assertEqual(described(new), described(old))
 
     def test_newer(self) -> None:
         """
