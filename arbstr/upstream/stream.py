@@ -4,14 +4,13 @@ What a provider's chat stream has said so far, and what of it the client gets.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
-import orjson
 from attrs import define, field
 
 from arbstr.routing.money import Usage
+from arbstr.upstream import strict
 from arbstr.upstream.alike import Alike
 from arbstr.upstream.chunk import (
     StreamError,
@@ -141,7 +140,7 @@ class ChatStream:
         """
         if self._closed:
             return b""
-        self._closed = True
+        self._end()
         missing = self._parser.missing if self._partial else b""
         return missing + error_event(body)
 
@@ -203,7 +202,8 @@ class ChatStream:
         self._identified |= event.identified
         if event.data is not None:
             if _is_done(event.data):
-                self.done = self._closed = True
+                self.done = True
+                self._end()
             elif (chunk := parse_object(event.data)) is not None:
                 self._observe(chunk)
         return event.ended
@@ -221,13 +221,19 @@ class ChatStream:
         if not self.usage_wanted:
             return b""
         self.started = True
-        return _splice(event.ended, b',"arbstr":' + _encode(self.facts()))
+        return _splice(event.ended, b',"arbstr":' + strict.dump(self.facts()))
 
     def _finish(self) -> bytes:
-        self._closed = True
-        comment = b": arbstr " + _encode(self.facts()) + b"\n"
+        comment = b": arbstr " + strict.dump(self.facts()) + b"\n"
+        self._end()
         blank_line = b"" if self._identified else b"\n"
         return comment + blank_line + b"data: " + _DONE + b"\n\n"
+
+    def _end(self) -> None:
+        self._closed = True
+        # Who tells them knows this stream: left so, both would wait for the
+        # collector of garbage, which holds up all that are on their way.
+        self.facts = dict
 
     def _observe(self, chunk: Mapping[str, object]) -> list[dict[str, object]]:
         """
@@ -268,20 +274,7 @@ def error_event(body: Mapping[str, object]) -> bytes:
 
     @param body: the JSON object, C{{"error": {...}}}.
     """
-    return b"data: %s\n\n" % _encode(body)
-
-
-def _encode(value: Mapping[str, object]) -> bytes:
-    try:
-        return orjson.dumps(dict(value))
-    except TypeError:
-        return _encode_slowly(value)
-
-
-def _encode_slowly(value: Mapping[str, object]) -> bytes:
-    text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair becomes what JSON, too, writes for it.
-    return text.encode(errors="backslashreplace")
+    return b"data: %s\n\n" % strict.dump(body)
 
 
 def _splice(raw: bytes, member: bytes) -> bytes:

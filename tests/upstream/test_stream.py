@@ -5,6 +5,7 @@ Tests for L{arbstr.upstream.stream}.
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -400,6 +401,19 @@ class EndTests(SynchronousTestCase):
         result = ended(STOP)
         self.assertEqual(result.stream.close(), b"")
         self.assertEqual(result.stream.interrupt({"error": {}}), b"")
+
+    def test_let_go(self) -> None:
+        """
+        Who tells the facts may know the stream: once it has ended, no cycle of
+        references is left.
+        """
+
+        def ended_stream() -> weakref.ref[ChatStream]:
+            stream = ChatStream(False, lambda: {"chars": stream.output_chars})
+            stream.feed(DONE)
+            return weakref.ref(stream)
+
+        self.assertIsNone(ended_stream()())
 
     def test_unfinished(self) -> None:
         """
