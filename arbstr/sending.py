@@ -17,11 +17,13 @@ def write_now(transport: ITransport, data: bytes) -> None:
     would write it in the reactor's next turn, so that what is written in many
     pieces goes out together; with one piece that is only later.
     """
-    if _is_idle(transport):
-        sent = transport.writeSomeData(data)
-        # Of errors a later attempt will tell those whom it concerns.
-        if isinstance(sent, int):
-            data = data[sent:]
+    if data and _is_idle(transport):
+        try:
+            sent = transport.socket.send(data)
+        except OSError:
+            # A later attempt will tell those whom it concerns.
+            sent = 0
+        data = data[sent:]
     if data:
         transport.write(data)
 
@@ -45,5 +47,6 @@ def _is_idle(transport: object) -> TypeGuard[Connection]:
         and bool(transport.connected)
         and not transport.TLS
         and not transport.disconnecting
-        and not unsent(transport)
+        and not transport.dataBuffer
+        and not transport._tempDataLen
     )

@@ -36,6 +36,8 @@ LEVELS = (
 )
 WITHOUT_TWISTED = (
     "routing",
+    "upstream/alike.py",
+    "upstream/chunk.py",
     "upstream/sse.py",
     "upstream/stream.py",
     "keyring.py",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twisted.internet import main
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import StringTransport
@@ -15,28 +14,38 @@ from twisted.trial.unittest import SynchronousTestCase
 from arbstr.sending import write_now
 
 
-class Socket(Connection):
+class Kernel:
     """
-    A TCP connection whose kernel takes what the test says.
+    Takes what the test says.
 
     @ivar takes: so many bytes, or an error.
-    @ivar taken: at once.
+    @ivar taken: what it took.
+    """
+
+    takes: int | OSError = 100
+    taken = b""
+
+    def send(self, data: bytes) -> int:
+        assert data, "there is nothing to send"
+        if isinstance(self.takes, OSError):
+            raise self.takes
+        self.taken += data[: self.takes]
+        return min(self.takes, len(data))
+
+
+class Socket(Connection):
+    """
+    A TCP connection.
+
     @ivar later: what is to be written in the reactor's next turn.
     """
 
-    takes: Any = 100
-
     def __init__(self) -> None:
-        self.taken = self.later = b""
+        self.socket = self.kernel = cast(Any, Kernel())
+        self.later = b""
         self.connected = True
         self.dataBuffer = b""
         self._tempDataLen = 0
-
-    def writeSomeData(self, data: bytes) -> Any:
-        if isinstance(self.takes, int):
-            self.taken += data[: self.takes]
-            return min(self.takes, len(data))
-        return self.takes
 
     def write(self, data: bytes) -> None:
         self.later += data
@@ -47,19 +56,21 @@ class WriteNowTests(SynchronousTestCase):
     What is whole does not wait.
     """
 
-    def assert_written(self, socket: Socket, taken: bytes, later: bytes) -> None:
+    def assert_written(
+        self, socket: Socket, taken: bytes, later: bytes, data: bytes = b"whole"
+    ) -> None:
         """
         So much at once, and the rest with the reactor's next turn.
         """
-        write_now(cast(ITransport, socket), b"whole")
-        self.assertEqual((socket.taken, socket.later), (taken, later))
+        write_now(cast(ITransport, socket), data)
+        self.assertEqual((socket.kernel.taken, socket.later), (taken, later))
 
     def test_at_once(self) -> None:
         self.assert_written(Socket(), b"whole", b"")
 
     def test_in_part(self) -> None:
         socket = Socket()
-        socket.takes = 2
+        socket.kernel.takes = 2
         self.assert_written(socket, b"wh", b"ole")
 
     def test_in_order(self) -> None:
@@ -76,8 +87,19 @@ class WriteNowTests(SynchronousTestCase):
         Twisted finds out by itself.
         """
         socket = Socket()
-        socket.takes = main.CONNECTION_LOST
+        socket.kernel.takes = BrokenPipeError()
         self.assert_written(socket, b"", b"whole")
+
+    def test_full(self) -> None:
+        socket = Socket()
+        socket.kernel.takes = BlockingIOError()
+        self.assert_written(socket, b"", b"whole")
+
+    def test_nothing(self) -> None:
+        """
+        The kernel is not asked to take it.
+        """
+        self.assert_written(Socket(), b"", b"", b"")
 
     def test_closing(self) -> None:
         for state in ({"connected": False}, {"disconnecting": True}, {"TLS": True}):

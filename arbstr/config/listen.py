@@ -12,6 +12,7 @@ _HOST_PORT = re.compile(r"(?P<host>\[[^\]]+\]|[^:=\s]*):(?P<port>[0-9]+)")
 _ARGUMENT = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PORT_FIRST = frozenset({"tcp", "tcp6", "ssl"})
+_QUEUED = _PORT_FIRST | {"unix"}
 
 
 def listen_description(value: str) -> str:
@@ -49,6 +50,19 @@ def interface(description: str) -> str:
         if _ESCAPED.sub(r"\1", key) == "interface":
             return _ESCAPED.sub(r"\1", value)
     return ""
+
+
+def with_backlog(description: str, connections: int) -> str:
+    """
+    Let so many connections wait to be accepted, where the description leaves that
+    to Twisted.  Of more than its 50 that come at once, say when many clients start
+    together, the kernel drops the rest, and they try again after a second.
+    """
+    kind, *arguments = _arguments(description)
+    told = [argument.partition("=") for argument in arguments[1:]]
+    if kind not in _QUEUED or any(not sep or key == "backlog" for key, sep, _ in told):
+        return description
+    return f"{description}:backlog={connections}"
 
 
 def is_loopback(description: str) -> bool:

@@ -36,12 +36,13 @@ class Downstream(Protocol):
 
     def open(self) -> None:
         """
-        Send the response's headers, unless they have been sent.
+        Send the response's headers with what is written next, unless they have
+        been sent.
         """
 
     def write(self, data: bytes) -> None:
         """
-        Send bytes of the body.
+        Send bytes of the body, at once.  There may be none.
         """
 
     def attach(self, producer: IPushProducer) -> None:
@@ -165,9 +166,8 @@ class Relay(BodyReceiver):
         self._flowing = True
         self._downstream.open()
         self._downstream.attach(self)
-        if self._held:
-            self._downstream.write(bytes(self._held))
-            self._held.clear()
+        self._downstream.write(bytes(self._held))
+        self._held.clear()
 
     def _hold_over(self) -> None:
         self._hold_call = None

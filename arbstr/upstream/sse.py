@@ -9,6 +9,7 @@ looks at bytes only, and never decodes them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from attrs import define, field, frozen
 
@@ -25,7 +26,7 @@ Bytes of an unfinished event beyond which they are handed out early.
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n?|\n")
-_PLAIN_EVENT = re.compile(rb"data: ?([^\r\n]*)\n\n")
+_PLAIN_EVENT = re.compile(rb"data:(.*+)\n\n")
 
 
 @frozen
@@ -130,6 +131,29 @@ class EventParser:
         whole_line = not self._line_size and not self._after_cr
         return b"\n" if whole_line else b"\n\n"
 
+    def skip_plain(
+        self, data: bytes, start: int, known: Callable[[bytes], bool]
+    ) -> int:
+        """
+        Skip events of one data line each: the short way for what nearly every
+        stream consists of.
+
+        @param data: without a CR.
+        @param start: where in it to begin.
+        @param known: is told what each of the events says, with the space before
+            it; whether that one is to be skipped.
+        @return: where the rest begins.
+        """
+        if self._size or self._after_cr:
+            return start
+        while (event := _PLAIN_EVENT.match(data, start)) is not None:
+            line, end = event[1], event.end()
+            if end - start > HOLD_LIMIT or not known(line):
+                break
+            self._first_line = False
+            start = end
+        return start
+
     def feed(self, data: bytes) -> list[Piece]:
         """
         Take the next bytes of the body.
@@ -149,8 +173,6 @@ class EventParser:
                 # and has to share its fate wherever the reads were split.
                 pieces.append(Tail())
                 event_start = 1
-        elif not self._size:
-            event_start = line_start = self._take_plain(data, pieces)
         self._after_cr = data.endswith(b"\r")
         for end in _LINE_END.finditer(data, line_start):
             blank = self._end_line(data[line_start : end.start()])
@@ -176,24 +198,6 @@ class EventParser:
         if self._line_size:
             self._end_line(b"")
         return [self._end_event(b"", missing)]
-
-    def _take_plain(self, data: bytes, pieces: list[Piece]) -> int:
-        """
-        Take the events of one data line each that the bytes begin with: the
-        short way for what nearly every stream consists of.
-
-        @return: where the rest begins.
-        """
-        start = 0
-        while (plain := _PLAIN_EVENT.match(data, start)) is not None:
-            raw = plain[0]
-            if len(raw) > HOLD_LIMIT:
-                break
-            pieces.append(Event(raw, plain[1]))
-            start = plain.end()
-        if start:
-            self._first_line = False
-        return start
 
     def _continue_event(self, part: bytes, pieces: list[Piece]) -> None:
         self._size += len(part)

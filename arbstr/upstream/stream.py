@@ -4,39 +4,32 @@ What a provider's chat stream has said so far, and what of it the client gets.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from arbstr.redact import redact
 from arbstr.routing.money import Usage
 from arbstr.upstream import strict
+from arbstr.upstream.alike import Alike
+from arbstr.upstream.chunk import (
+    StreamError,
+    choices_of,
+    find_error,
+    has_content,
+    is_mere_content,
+    parse_object,
+)
 from arbstr.upstream.sse import Event, EventParser, Fragment, Piece, Tail
 from arbstr.upstream.usage import choice_chars, read_usage
 
 _DONE = b"[DONE]"
 _MAX_CHOICES = 1024
-_CODE_LIMIT = 64
 
 # A data line up to, but without, the last closing brace in it.
 _DATA_WITH_BRACE = re.compile(
     rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n]))data:[^\r\n]*(?=\})"
 )
-
-
-@frozen
-class StreamError:
-    """
-    A failure that the provider reported inside the stream.
-
-    @ivar message: what it said, fit to be logged and shown.
-    @ivar code: its name or number for it, if it has one.
-    """
-
-    message: str
-    code: str | None = None
 
 
 @define(eq=False)
@@ -91,6 +84,7 @@ class ChatStream:
     output_chars: int = field(default=0, init=False)
     dropped: int = field(default=0, init=False)
     _parser: EventParser = field(factory=EventParser, init=False)
+    _alike: Alike = field(factory=Alike, init=False)
     _finished: dict[int, bool] = field(factory=dict, init=False)
     _identified: bool = field(default=False, init=False)
     _partial: bool = field(default=False, init=False)
@@ -112,7 +106,18 @@ class ChatStream:
 
         @return: what to relay now.
         """
-        return b"".join([self._relay(piece) for piece in self._parser.feed(data)])
+        if b"\r" in data:
+            return b"".join(map(self._relay, self._parser.feed(data)))
+        relayed: list[bytes] = []
+        start = 0
+        while (passed := self._pass(data, start)) < len(data):
+            relayed.append(data[start:passed])
+            # The next one is something else, or not complete.
+            end = data.find(b"\n\n", passed)
+            start = len(data) if end < 0 else end + 2
+            relayed += map(self._relay, self._parser.feed(data[passed:start]))
+        relayed.append(data[start:])
+        return b"".join(relayed)
 
     def close(self) -> bytes:
         """
@@ -135,9 +140,37 @@ class ChatStream:
         """
         if self._closed:
             return b""
-        self._closed = True
+        self._end()
         missing = self._parser.missing if self._partial else b""
         return missing + error_event(body)
+
+    def _pass(self, data: bytes, start: int) -> int:
+        """
+        Take the short way with the events that begin here, as long as they pass
+        as they are: as nearly all of nearly every stream do.
+
+        @return: where the rest begins.
+        """
+        if self._closed or self.error is not None:
+            return start
+        return self._parser.skip_plain(data, start, self._goes_on)
+
+    def _goes_on(self, data: bytes) -> bool:
+        """
+        Is this how choices go on?  Then take note of it.
+        """
+        chars = self._alike.chars(data)
+        if chars is not None:
+            self.output_chars += chars
+            return True
+        chunk = parse_object(data)
+        choices = [] if chunk is None else choices_of(chunk)
+        if chunk is None or not choices or find_error(chunk, choices) is not None:
+            return False
+        self._note(chunk, choices)
+        if self.started and is_mere_content(chunk, choices):
+            self._alike.learn(data)
+        return True
 
     def _relay(self, piece: Piece) -> bytes:
         if isinstance(piece, Tail):
@@ -169,13 +202,14 @@ class ChatStream:
         self._identified |= event.identified
         if event.data is not None:
             if _is_done(event.data):
-                self.done = self._closed = True
-            elif (chunk := _parse_object(event.data)) is not None:
+                self.done = True
+                self._end()
+            elif (chunk := parse_object(event.data)) is not None:
                 self._observe(chunk)
         return event.ended
 
     def _relay_event(self, event: Event) -> bytes:
-        chunk = None if event.data is None else _parse_object(event.data)
+        chunk = None if event.data is None else parse_object(event.data)
         if chunk is None:
             self.dropped += 1
             return b""
@@ -187,38 +221,49 @@ class ChatStream:
         if not self.usage_wanted:
             return b""
         self.started = True
-        return _splice(event.ended, b',"arbstr":' + _encode(self.facts()))
+        return _splice(event.ended, b',"arbstr":' + strict.dump(self.facts()))
 
     def _finish(self) -> bytes:
-        self._closed = True
-        comment = b": arbstr " + _encode(self.facts()) + b"\n"
+        comment = b": arbstr " + strict.dump(self.facts()) + b"\n"
+        self._end()
         blank_line = b"" if self._identified else b"\n"
         return comment + blank_line + b"data: " + _DONE + b"\n\n"
+
+    def _end(self) -> None:
+        self._closed = True
+        # Who tells them knows this stream: left so, both would wait for the
+        # collector of garbage, which holds up all that are on their way.
+        self.facts = dict
 
     def _observe(self, chunk: Mapping[str, object]) -> list[dict[str, object]]:
         """
         @return: the choices in it.
         """
+        choices = choices_of(chunk)
+        self.error = find_error(chunk, choices)
+        self._note(chunk, [] if self.error is not None else choices)
+        return choices
+
+    def _note(
+        self, chunk: Mapping[str, object], choices: list[dict[str, object]]
+    ) -> None:
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.usage_json = usage
             self.usage = read_usage(usage) or self.usage
-        choices = _choices(chunk)
-        self.error = _find_error(chunk, choices)
-        if self.error is None:
-            for choice in choices:
-                self._observe_choice(choice)
-        return choices
+        for choice in choices:
+            self._note_choice(choice)
 
-    def _observe_choice(self, choice: Mapping[str, object]) -> None:
+    def _note_choice(self, choice: Mapping[str, object]) -> None:
         finished = bool(choice.get("finish_reason"))
         index = choice.get("index")
         if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
             index = 0
-        self._finished[index] = finished or self._finished.get(index, False)
+        if finished or index not in self._finished:
+            self._finished[index] = finished
         if not self.started:
             self.started = bool(
-                finished or choice.get("text") or _has_content(choice.get("delta"))
+                finished or choice.get("text") or has_content(choice.get("delta"))
             )
         self.output_chars += choice_chars(choice)
 
@@ -229,13 +274,7 @@ def error_event(body: Mapping[str, object]) -> bytes:
 
     @param body: the JSON object, C{{"error": {...}}}.
     """
-    return b"data: %s\n\n" % _encode(body)
-
-
-def _encode(value: Mapping[str, object]) -> bytes:
-    text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair becomes what JSON, too, writes for it.
-    return text.encode(errors="backslashreplace")
+    return b"data: %s\n\n" % strict.dump(body)
 
 
 def _splice(raw: bytes, member: bytes) -> bytes:
@@ -248,51 +287,3 @@ def _splice(raw: bytes, member: bytes) -> bytes:
 
 def _is_done(data: bytes) -> bool:
     return data.strip() == _DONE
-
-
-def _parse_object(data: bytes) -> dict[str, object] | None:
-    """
-    The JSON object that these bytes are, if they are one.
-    """
-    value = strict.parse(data)
-    return value if isinstance(value, dict) else None
-
-
-def _find_error(
-    chunk: Mapping[str, object], choices: list[dict[str, object]]
-) -> StreamError | None:
-    """
-    An error at top level, as OpenAI and Routstr write it, or a choice that
-    ended with one, as OpenRouter's do.
-    """
-    error = chunk.get("error")
-    if not error:
-        for choice in choices:
-            if choice.get("finish_reason") == "error":
-                error = choice.get("error")
-                break
-        else:
-            return None
-    message = error if isinstance(error, str) else _mapping(error).get("message")
-    code = _mapping(error).get("code")
-    if not isinstance(message, str) or not message:
-        message = "The provider broke off without saying why"
-    known = isinstance(code, str | int) and not isinstance(code, bool) and code != ""
-    return StreamError(
-        redact(message), redact(str(code), _CODE_LIMIT) if known else None
-    )
-
-
-def _choices(chunk: Mapping[str, object]) -> list[dict[str, object]]:
-    choices = chunk.get("choices")
-    if not isinstance(choices, list):
-        return []
-    return [choice for choice in choices if isinstance(choice, dict)]
-
-
-def _has_content(delta: object) -> bool:
-    return any(value and name != "role" for name, value in _mapping(delta).items())
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}

@@ -6,6 +6,7 @@ pass on what no client can read.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
@@ -35,6 +36,18 @@ def parse(data: bytes) -> Any:
         # It refuses some of what is JSON, such as half a surrogate pair, which
         # is found in streams that cut an emoji in two.
         return _parse_slowly(data)
+
+
+def dump(value: Mapping[str, object]) -> bytes:
+    """
+    An object as JSON in UTF-8.
+    """
+    try:
+        return orjson.dumps(dict(value))
+    except TypeError:
+        text = json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+        # Half a surrogate pair becomes what JSON, too, writes for it.
+        return text.encode(errors="backslashreplace")
 
 
 def _parse_slowly(data: bytes) -> Any:

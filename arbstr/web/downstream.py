@@ -41,7 +41,7 @@ class ClientStream:
 
     def open(self) -> None:
         """
-        Send the headers, unless they have been sent.
+        Send the headers with what is written next, unless they have been sent.
         """
         if self.opened or self.gone:
             return
@@ -49,7 +49,6 @@ class ClientStream:
         for name, value in self._headers().items():
             self._request.setHeader(name, value)
         self._request.setResponseCode(200)
-        self._request.write(b"")
 
     def write(self, data: bytes) -> None:
         """

@@ -21,6 +21,10 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from arbstr.config.listen import with_backlog
+
+from .channel import CONNECTIONS
+
 
 class CannotStart(SystemExit, Exception):
     """
@@ -68,7 +72,8 @@ class Listening(MultiService):
         return ", ".join(_show(port.getHost()) for port in self._ports)
 
     def _listen(self, description: str) -> None:
-        service = strports.service(description, self._factory, self._reactor)
+        queued = with_backlog(description, CONNECTIONS)
+        service = strports.service(queued, self._factory, self._reactor)
         service.endpoint = _Remembering(service.endpoint, self._ports)
         service.privilegedStartService()
         service.setServiceParent(self)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.config.listen import is_loopback, listen_description
+from arbstr.config.listen import is_loopback, listen_description, with_backlog
 
 
 class DescriptionTests(SynchronousTestCase):
@@ -109,3 +109,34 @@ class LoopbackTests(SynchronousTestCase):
         Backslashes are taken away as Twisted does it.
         """
         self.assertTrue(is_loopback(r"tcp:80:inter\face=\127.0.0\.1"))
+
+
+class BacklogTests(SynchronousTestCase):
+    """
+    L{with_backlog}.
+    """
+
+    def test_told(self) -> None:
+        """
+        Every kind of endpoint that has one is told.
+        """
+        for description in (
+            "tcp:8080",
+            r"tcp6:8080:interface=\:\:1",
+            "ssl:8443:interface=127.0.0.1:privateKey=key.pem",
+            "unix:/run/arbstr.sock:mode=660",
+        ):
+            expected = f"{description}:backlog=512"
+            self.assertEqual(with_backlog(description, 512), expected)
+
+    def test_left_alone(self) -> None:
+        """
+        Whoever wants another has it, also without its name; other endpoints have
+        none.
+        """
+        for description in (
+            "tcp:8080:backlog=7",
+            "tcp:8080:127.0.0.1:7",
+            "systemd:domain=INET:index=0",
+        ):
+            self.assertEqual(with_backlog(description, 512), description)

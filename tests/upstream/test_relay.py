@@ -178,7 +178,8 @@ class HoldingTests(RelayTestCase):
         """
         self.begin()
         self.clock.advance(HOLD_SECONDS)
-        self.assertEqual(self.downstream.calls, ["open", "attach"])
+        self.assertEqual(self.downstream.calls, ["open", "attach", "write"])
+        self.assertEqual(self.downstream.data, b"")
 
     def test_time_is_no_content(self) -> None:
         """

@@ -323,6 +323,102 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual(parser.close(), [])
 
 
+class SkipTests(SynchronousTestCase):
+    """
+    L{EventParser.skip_plain} takes the short way with what is as usual.
+    """
+
+    def assert_skipped(
+        self,
+        body: bytes,
+        skipped: bytes,
+        *told: bytes,
+        parser: EventParser | None = None,
+    ) -> None:
+        """
+        So much is skipped of a body, and what it says is told.
+        """
+        seen: list[bytes] = []
+
+        def known(data: bytes) -> bool:
+            seen.append(data)
+            return data != b" no"
+
+        parser = parser or EventParser()
+        self.assertEqual(body[: parser.skip_plain(body, 0, known)], skipped)
+        self.assertEqual(seen, list(told))
+
+    def test_plain(self) -> None:
+        """
+        Events of one data line are skipped, with or without a space.
+        """
+        body = b"data: a\n\ndata:b\n\n"
+        self.assert_skipped(body, body, b" a", b"b")
+
+    def test_up_to_another(self) -> None:
+        """
+        The first that is something else is not, nor what follows it.
+        """
+        plain = b"data: a\n\n"
+        for other in (
+            b": comment\n\n",
+            b"event: x\ndata: b\n\n",
+            b"data: b\ndata: c\n\n",
+            b"data\n\n",
+            b"\n",
+            b" ",
+        ):
+            self.assert_skipped(plain + other + plain, plain, b" a")
+
+    def test_up_to_the_end(self) -> None:
+        """
+        Nor is one that is not complete.
+        """
+        for rest in (b"d", b"data: b", b"data: b\n"):
+            self.assert_skipped(b"data: a\n\n" + rest, b"data: a\n\n", b" a")
+
+    def test_unknown(self) -> None:
+        """
+        Who is told may say no.
+        """
+        self.assert_skipped(b"data: a\n\ndata: no\n\n", b"data: a\n\n", b" a", b" no")
+
+    def test_from_somewhere(self) -> None:
+        """
+        It begins where it is told to.
+        """
+        body = b"data: a\n\ndata: b\n\n"
+        self.assertEqual(
+            EventParser().skip_plain(body, 9, lambda data: True), len(body)
+        )
+
+    def test_amidst_an_event(self) -> None:
+        """
+        Nothing is skipped before the event under way has ended.
+        """
+        for start in (b"id: 1\n", b"data: a\n", b"d", b"data: x\r\r"):
+            parser = EventParser()
+            parser.feed(start)
+            self.assert_skipped(b"data: a\n\n", b"", parser=parser)
+
+    def test_too_long(self) -> None:
+        """
+        An oversized one is another matter.
+        """
+        plain = b"data: ".ljust(HOLD_LIMIT - 2, b"x") + b"\n\n"
+        self.assert_skipped(plain, plain, plain[5:-2])
+        self.assert_skipped(plain.replace(b"data:", b"data: "), b"")
+
+    def test_mark_only_at_the_beginning(self) -> None:
+        """
+        What was skipped was the beginning.
+        """
+        parser = EventParser()
+        self.assert_skipped(b"data: a\n\n", b"data: a\n\n", b" a", parser=parser)
+        [event] = parser.feed(b"\xef\xbb\xbfdata: b\n\n")
+        self.assertEqual(event, Event(event.raw, None))
+
+
 class LimitTests(SynchronousTestCase):
     """
     L{EventParser} needs bounded memory and linear time.

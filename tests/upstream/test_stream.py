@@ -5,6 +5,7 @@ Tests for L{arbstr.upstream.stream}.
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from arbstr.routing.money import Usage
+from arbstr.upstream.chunk import StreamError
 from arbstr.upstream.sse import HOLD_LIMIT, LINE_LIMIT
-from arbstr.upstream.stream import ChatStream, StreamError, error_event
+from arbstr.upstream.stream import ChatStream, error_event
 
 # A slow machine is no failure.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -399,6 +401,19 @@ class EndTests(SynchronousTestCase):
         result = ended(STOP)
         self.assertEqual(result.stream.close(), b"")
         self.assertEqual(result.stream.interrupt({"error": {}}), b"")
+
+    def test_let_go(self) -> None:
+        """
+        Who tells the facts may know the stream: once it has ended, no cycle of
+        references is left.
+        """
+
+        def ended_stream() -> weakref.ref[ChatStream]:
+            stream = ChatStream(False, lambda: {"chars": stream.output_chars})
+            stream.feed(DONE)
+            return weakref.ref(stream)
+
+        self.assertIsNone(ended_stream()())
 
     def test_unfinished(self) -> None:
         """
@@ -919,3 +934,33 @@ class SplitTests(SynchronousTestCase):
         whole = Ended([body], usage_wanted)
         cut = Ended(split(body, offsets), usage_wanted)
         self.assertEqual(cut.everything(), whole.everything())
+
+    @unhurried
+    @given(
+        st.lists(
+            st.tuples(st.text(), st.sampled_from(["", "\n", "\ud83d"]), st.booleans()),
+            min_size=3,
+        ),
+        st.sampled_from([{}, {"content": "x"}, {"usage": {"prompt_tokens": 1}}]),
+    )
+    def test_events_that_are_alike(
+        self, pieces: list[tuple[str, str, bool]], more: Mapping[str, object]
+    ) -> None:
+        """
+        So it is where only the content differs from event to event, however it is
+        written.
+        """
+        events = []
+        for text, letter, escaped in pieces:
+            delta = {"content": text + letter}
+            value = {"choices": [{"index": 0, "delta": delta}], **more}
+            written = json.dumps(value, ensure_ascii=escaped or letter > "~")
+            events.append(b"data: " + written.encode() + b"\n\n")
+        body = b"".join(events)
+        whole = Ended([body])
+        self.assertEqual(whole.relayed, body)
+        self.assertEqual(
+            whole.stream.output_chars, sum(len(text + more) for text, more, _ in pieces)
+        )
+        single = Ended(split(body, range(len(body))))
+        self.assertEqual(single.everything(), whole.everything())

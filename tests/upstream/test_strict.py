@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from arbstr.upstream.strict import parse
+from arbstr.upstream.strict import dump, parse
 
 
 class ParseTests(SynchronousTestCase):
@@ -41,3 +41,28 @@ class ParseTests(SynchronousTestCase):
         )
         for body in others:
             self.assertIsNone(parse(body), body[:20])
+
+
+class DumpTests(SynchronousTestCase):
+    """
+    L{dump} writes what clients are told.
+    """
+
+    def test_object(self) -> None:
+        """
+        Without spaces, in UTF-8.
+        """
+        value = {"a": "größe", "b": [1, 0.5, None]}
+        self.assertEqual(dump(value), '{"a":"größe","b":[1,0.5,null]}'.encode())
+
+    def test_halves_of_a_pair(self) -> None:
+        """
+        What UTF-8 has no place for is escaped.
+        """
+        self.assertEqual(dump({"a": "é\ud83d"}), '{"a":"é\\ud83d"}'.encode())
+
+    def test_large_numbers(self) -> None:
+        """
+        No digit is lost.
+        """
+        self.assertEqual(dump({"a": 2**70}), b'{"a":1180591620717411303424}')

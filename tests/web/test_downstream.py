@@ -80,10 +80,12 @@ class ThereTests(ClientStreamTestCase):
 
     def test_open(self) -> None:
         """
-        The headers go out at once, before there is anything else.
+        The headers go out with what is written first, if it is nothing.
         """
         self.stream.open()
         self.assertTrue(self.stream.opened)
+        self.assertEqual(self.transport.value(), b"")
+        self.stream.write(b"")
         self.assertEqual(self.incoming.status, 200)
         self.assertIn(b"\r\nX-Provider: alpha\r\n", self.transport.value())
         self.assertEqual(self.incoming.body, b"")
@@ -94,6 +96,9 @@ class ThereTests(ClientStreamTestCase):
         """
         self.stream.open()
         self.stream.open()
+        self.stream.write(b"")
+        self.stream.open()
+        self.stream.write(b"")
         self.assertEqual(self.asked_for_headers, 1)
         self.assertEqual(self.transport.value().count(b"HTTP/1.0 200"), 1)
 

@@ -9,6 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor, RaisingMemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
+from arbstr.web.channel import CONNECTIONS
 from arbstr.web.listening import CannotStart, Listening
 
 
@@ -40,6 +41,15 @@ class ListeningTests(SynchronousTestCase):
             [(port, interface) for port, _, _, interface in reactor.tcpServers],
             [(8080, "127.0.0.1"), (8081, "::1")],
         )
+
+    def test_many_at_once(self) -> None:
+        """
+        As many may wait as there may be.
+        """
+        reactor = MemoryReactor()
+        self.listen("tcp:8080", reactor=reactor)
+        [(_, _, backlog, _)] = reactor.tcpServers
+        self.assertEqual(backlog, CONNECTIONS)
 
     def test_addresses(self) -> None:
         """
