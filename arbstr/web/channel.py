@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twisted.internet.interfaces import ITCPTransport, ITransport
+from twisted.internet.interfaces import IAddress, ITCPTransport, ITransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 
 from arbstr.errors import ApiError, over_limit, too_slow
+from arbstr.headers import first_of
 from arbstr.ids import new_id
 from arbstr.sending import unsent, write_now
 
@@ -48,17 +48,23 @@ class Channel(HTTPChannel):
         self._behind = bytearray()
         # Handling what was read; reading no more; the socket is full; closing.
         self._busy = self._deaf = self._full = self._leaving = False
-        # Of an answer, what is to be written with the first of its body.
-        self._held = b""
         # What there is time for, and how much had not been sent at its begin.
         self._awaited: tuple[str | None, int] | None = None
         self._unsent = 0
         self._deadline: Deadline
+        # The connection below what keeps an account of it.
+        self._socket: ITransport
 
     def connectionMade(self) -> None:
         """
         See L{IProtocol.connectionMade}.
         """
+        below = self.transport
+        if isinstance(below, ProtocolWrapper):
+            below = below.transport
+        self._socket = cast(ITransport, below)
+        # Every request has them, and the kernel need not be asked each time.
+        self._peer, self._host = self._socket.getPeer(), self._socket.getHost()
         # Twisted's own time-out is defeated by a drip.
         self.timeOut = None
         super().connectionMade()  # type: ignore[no-untyped-call]
@@ -84,7 +90,6 @@ class Channel(HTTPChannel):
         """
         It has been answered; the next one may be here already.
         """
-        self.write(b"")
         del self.requests[0]
         self._handlingRequest = False
         self._hold()
@@ -122,37 +127,29 @@ class Channel(HTTPChannel):
         self._parser.stop()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
-    def writeHeaders(
-        self, version: bytes, code: bytes, reason: bytes, headers: Headers
-    ) -> None:
-        """
-        See L{HTTPChannel.writeHeaders}.  Where the length is known all of the
-        body comes next, and both are written together.
-        """
-        lines = [b"%s %s %s\r\n" % (version, code, reason)]
-        for name, values in headers.getAllRawHeaders():
-            lines += [b"%s: %s\r\n" % (name, value) for value in values]
-        lines.append(b"\r\n")
-        self._held = b"".join(lines)
-        if not headers.hasHeader(b"Content-Length"):
-            self.write(b"")
-
     def write(self, data: bytes) -> None:
         """
         See L{HTTPChannel.write}.
         """
-        held, self._held = self._held, b""
-        if held:
-            write_now(self._socket, held + data)
-        else:
-            super().write(data)  # type: ignore[no-untyped-call]
+        write_now(self._socket, data)
+
+    def getPeer(self) -> IAddress:
+        """
+        See L{HTTPChannel.getPeer}.
+        """
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """
+        See L{HTTPChannel.getHost}.
+        """
+        return self._host
 
     def loseConnection(self) -> None:
         """
         See L{HTTPChannel.loseConnection}.  A client that does not read the rest
         is not waited for for ever.
         """
-        self.write(b"")
         self._deaf = self._leaving = True
         super().loseConnection()  # type: ignore[no-untyped-call]
         self._watch()
@@ -215,8 +212,8 @@ class Channel(HTTPChannel):
         if not head.stays and head.version == b"HTTP/1.1":
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         request.gotLength(head.length)
-        expected = request.requestHeaders.getRawHeaders(b"Expect", [b""])
-        if expected[0].lower() == b"100-continue" and head.version == b"HTTP/1.1":
+        expected = first_of(request.requestHeaders, b"Expect")
+        if expected.lower() == b"100-continue" and head.version == b"HTTP/1.1":
             self._send100Continue()  # type: ignore[no-untyped-call]
 
     def _watch(self) -> None:
@@ -255,16 +252,6 @@ class Channel(HTTPChannel):
     @property
     def _transport(self) -> ITCPTransport:
         return cast(ITCPTransport, self.transport)
-
-    @property
-    def _socket(self) -> ITransport:
-        """
-        The connection below what keeps an account of it.
-        """
-        transport = self.transport
-        if isinstance(transport, ProtocolWrapper):
-            transport = transport.transport
-        return cast(ITransport, transport)
 
     def _refuse(self, error: ApiError) -> None:
         """

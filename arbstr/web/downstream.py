@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IPushProducer, IReactorTime, ITCPTransport
 from twisted.python.failure import Failure
-from twisted.web.http import Request
+
+from arbstr.headers import set_headers
+
+from .answer import AnsweredRequest
 
 # A client that reads nothing may keep a broken answer open for so long.
 _CLOSE_SECONDS = 10
@@ -21,23 +24,26 @@ class ClientStream:
     Writes a stream to one client.
 
     @ivar opened: the headers have gone out.
-    @ivar gone: the client has left, or the answer is finished.
     @param headers: says what headers to send, when the time has come.
     """
 
     def __init__(
         self,
-        request: Request,
+        request: AnsweredRequest,
         headers: Callable[[], Mapping[str, str]],
         clock: IReactorTime,
     ) -> None:
         self.opened = False
-        self.gone = False
         self._request = request
         self._headers = headers
         self._clock = clock
-        self._closed: Deferred[None] = Deferred()
-        request.notifyFinish().addBoth(self._finished)
+
+    @property
+    def gone(self) -> bool:
+        """
+        The client has left, or the answer is finished.
+        """
+        return self._request.is_over
 
     def open(self) -> None:
         """
@@ -46,15 +52,14 @@ class ClientStream:
         if self.opened or self.gone:
             return
         self.opened = True
-        for name, value in self._headers().items():
-            self._request.setHeader(name, value)
+        set_headers(self._request.responseHeaders, self._headers())
         self._request.setResponseCode(200)
 
     def write(self, data: bytes) -> None:
         """
         Send bytes of the stream.
         """
-        if not self.gone:
+        if not self._request.is_over:
             self._request.write(data)
 
     def attach(self, producer: IPushProducer) -> None:
@@ -62,14 +67,14 @@ class ClientStream:
         From now on tell this producer when the client is slow.
         """
         if not self.gone:
-            self._request.registerProducer(producer, True)
+            self._request.registerProducer(producer, True)  # type: ignore[no-untyped-call]
 
     def detach(self) -> None:
         """
         The producer will write no more.
         """
         if not self.gone:
-            self._request.unregisterProducer()
+            self._request.unregisterProducer()  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
         """
@@ -86,21 +91,22 @@ class ClientStream:
         @param told: an error event.
         """
         self.write(told)
-        self._request.loseConnection()
+        self._request.loseConnection()  # type: ignore[no-untyped-call]
 
     async def closed(self) -> None:
         """
         Wait until the connection is closed; if that takes long, cut it.
         """
+        if self.gone:
+            return
         transport = cast(ITCPTransport, self._request.transport)
         timer = self._clock.callLater(_CLOSE_SECONDS, transport.abortConnection)
         try:
-            await self._closed
+            await self._request.notifyFinish().addErrback(_unless_cancelled)
         finally:
             if timer.active():
                 timer.cancel()
 
-    def _finished(self, _: Failure | None) -> None:
-        self.gone = True
-        if not self._closed.called:
-            self._closed.callback(None)
+
+def _unless_cancelled(reason: Failure) -> Failure | None:
+    return reason if reason.check(CancelledError) else None

@@ -24,6 +24,7 @@ from arbstr.errors import (
     shutting_down,
 )
 from arbstr.exchange import Exchange
+from arbstr.headers import first_of, values_of
 from arbstr.ledger.writer import Ledger
 
 from .inflight import InFlight
@@ -123,8 +124,6 @@ class Guard(Resource):
         """
         See L{IResource.render}.
         """
-        for name in ("X-Arbstr-Request-Id", "X-Request-Id"):
-            request.responseHeaders.setRawHeaders(name, [request.request_id])
         error = self._refusal(request)
         if error is not None:
             send(request, prepare_error(request, error))
@@ -188,23 +187,24 @@ class Guard(Resource):
 
     def _unreadable_path(self, request: ArbstrRequest) -> ApiError | None:
         try:
-            b"/".join(request.postpath or ()).decode("utf-8")
+            request.readable_path()
         except UnicodeDecodeError:
             # No route could be looked for: that would pass for a bug of ours.
             return bad_request("The path is not UTF-8")
         return None
 
     def _foreign_origin(self, request: ArbstrRequest) -> ApiError | None:
-        origins = request.requestHeaders.getRawHeaders(b"Origin", ())
+        origins = values_of(request.requestHeaders, b"Origin")
         for origin in (each.decode("utf-8", "replace") for each in origins):
             if not is_ours(origin, request.getHeader("Host"), self._hosts):
                 return not_permitted(
                     f"Requests from pages of origin '{origin}' are refused"
                 )
         # Browsers leave the origin out where a page only wants an image, say.
-        if origins or not request.requestHeaders.hasHeader(b"Sec-Fetch-Site"):
+        site = None if origins else request.getHeader("Sec-Fetch-Site")
+        if site is None:
             return None
-        site, mode = map(request.getHeader, ("Sec-Fetch-Site", "Sec-Fetch-Mode"))
+        mode = request.getHeader("Sec-Fetch-Mode")
         if is_foreign_fetch(site, mode, request.method):
             return not_permitted("Requests from pages of other sites are refused")
         return None
@@ -212,7 +212,7 @@ class Guard(Resource):
     def _unauthenticated(self, request: ArbstrRequest) -> ApiError | None:
         if self._token is None:
             return None
-        given = request.requestHeaders.getRawHeaders(b"Authorization", [b""])[0]
+        given = first_of(request.requestHeaders, b"Authorization")
         if given[: len(_BEARER)].lower() == _BEARER:
             token = given[len(_BEARER) :].strip()
             if hmac.compare_digest(_digest(token), self._token):
@@ -220,7 +220,7 @@ class Guard(Resource):
         return not_authenticated()
 
     def _unfit_post(self, request: ArbstrRequest) -> ApiError | None:
-        kind = request.requestHeaders.getRawHeaders(b"Content-Type", [b""])[0]
+        kind = first_of(request.requestHeaders, b"Content-Type")
         if kind.partition(b";")[0].strip().lower() != _JSON:
             return not_json()
         if len(self._in_flight) >= self._most:
@@ -232,4 +232,5 @@ class Guard(Resource):
 
 
 def _digest(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
+    # Of those that will do the one that is ready soonest.
+    return hashlib.blake2s(token).digest()

@@ -9,9 +9,8 @@ or lets pass, is refused here.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import frozen
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from arbstr.errors import ApiError, bad_request, headers_too_large
@@ -22,8 +21,7 @@ MOST_HEADERS = 100
 _CODING, _LENGTH, _HOST = b"transfer-encoding", b"content-length", b"host"
 
 
-@frozen
-class Head:
+class Head(NamedTuple):
     """
     A request up to its body.
 
@@ -103,7 +101,8 @@ class RequestParser:
             elif self.begun == begun:
                 # A head, or trailers behind a body, that began before the data.
                 self._size += len(data)
-                self._check_size(self._size)
+                if self._size > LONGEST_HEAD:
+                    self._refuse(headers_too_large(LONGEST_HEAD, MOST_HEADERS))
             break
 
     def stop(self) -> None:
@@ -137,12 +136,11 @@ class RequestParser:
         """
         if self._complete:
             return
-        name = name.lower()
-        self._headers.append((name, value.strip(b" \t")))
+        headers = self._headers
+        headers.append((name.lower(), value.strip(b" \t")))
         self._read += len(name) + len(value)
-        if len(self._headers) > MOST_HEADERS:
+        if self._read > LONGEST_HEAD or len(headers) > MOST_HEADERS:
             self._refuse(headers_too_large(LONGEST_HEAD, MOST_HEADERS))
-        self._check_size(self._read)
 
     def on_headers_complete(self) -> None:
         """
@@ -232,10 +230,6 @@ class RequestParser:
         elif hosts > 1 or (not hosts and version == "1.1"):
             self._refuse(bad_request(f"Expected one Host header, found {hosts}"))
         return length
-
-    def _check_size(self, size: int) -> None:
-        if size > LONGEST_HEAD:
-            self._refuse(headers_too_large(LONGEST_HEAD, MOST_HEADERS))
 
     def _refuse(self, error: ApiError) -> None:
         self.error = self.error or error

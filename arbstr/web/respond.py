@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from twisted.web.http import RESPONSES, Request
 
 from arbstr.errors import ApiError
+from arbstr.headers import set_headers
 from arbstr.keyring import hide_all
 
 JSON_TYPE = "application/json"
@@ -29,10 +30,8 @@ def prepare(
     @return: the body, for Klein to write.
     """
     request.setResponseCode(status)
-    for name, value in (headers or {}).items():
-        request.setHeader(name, value)
-    request.setHeader("Content-Type", content_type)
-    request.setHeader("Content-Length", str(len(body)))
+    told = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    set_headers(request.responseHeaders, {**(headers or {}), **told})
     return body
 
 

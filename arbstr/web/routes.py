@@ -55,11 +55,7 @@ class Routes(Resource):
         See L{IResource.render}.
         """
         serving = maybeDeferred(self._serve, request)
-        if not serving.called:
-            request.notifyFinish().addErrback(lambda _: serving.cancel())
-        serving.addErrback(self._understand, request)
-        serving.addCallback(self._answer, request)
-        serving.addErrback(self._give_up, request)
+        request.serving = serving.addBoth(self._served, request)
         return NOT_DONE_YET
 
     def _serve(self, request: ArbstrRequest) -> Any:
@@ -70,37 +66,26 @@ class Routes(Resource):
         endpoint = self._plain.get(key)
         if endpoint is not None:
             return self._app.execute_endpoint(endpoint, request)
-        path = b"/" + b"/".join(request.postpath or ())
         endpoint, values = self._map.match(
-            path.decode("utf-8"), request.method.decode("ascii", "replace")
+            request.readable_path(), request.method.decode("ascii", "replace")
         )
         if not values and len(self._plain) < _MOST_PLAIN:
             self._plain[key] = endpoint
         return self._app.execute_endpoint(endpoint, request, **values)
 
-    def _understand(self, reason: Failure, request: ArbstrRequest) -> bytes | None:
+    def _served(self, result: bytes | Failure | None, request: ArbstrRequest) -> None:
         """
-        What is answered instead.
+        @param result: C{None} where the route has answered by itself.
         """
-        if not _is_over(request):
-            return self._failed(request, reason)
-        if not reason.check(CancelledError):
-            self._log.failure("Nobody is left to be told of a failure", reason)
-        return None
-
-    def _answer(self, body: bytes | None, request: ArbstrRequest) -> None:
-        """
-        @param body: C{None} where the route has answered by itself.
-        """
-        if _is_over(request):
+        if request.is_over:
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                self._log.failure("Nobody is left to be told of a failure", result)
             return
-        send(request, body or b"")
-
-    def _give_up(self, reason: Failure, request: ArbstrRequest) -> None:
-        self._log.failure("An answer could not be written", reason)
-        if not _is_over(request):
-            hang_up(request)
-
-
-def _is_over(request: ArbstrRequest) -> bool:
-    return request.gone or bool(request.finished)
+        try:
+            if isinstance(result, Failure):
+                result = self._failed(request, result)
+            send(request, result or b"")
+        except Exception:
+            self._log.failure("An answer could not be written")
+            if not request.is_over:
+                hang_up(request)

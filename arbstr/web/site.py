@@ -9,20 +9,22 @@ import re
 from functools import lru_cache
 from io import BytesIO
 from time import time
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString
+from twisted.web.http import datetimeToString, parse_qs
 from twisted.web.resource import IResource
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 
 from arbstr.errors import ApiError, body_too_large, server_error
-from arbstr.headers import read_headers
+from arbstr.headers import last_text, read_headers, set_headers
 from arbstr.ids import new_id
 from arbstr.quiet import QuietSite
 
+from .answer import AnsweredRequest
 from .channel import Channel
 from .parser import Head
 from .respond import hang_up, prepare_error, raw_error, send
@@ -49,19 +51,20 @@ class Gate(Protocol):
         """
 
 
-class ArbstrRequest(Request):
+class ArbstrRequest(AnsweredRequest):
     """
     One request.
 
     @ivar request_id: the UUID that every answer to it carries.
     @ivar admitted: the gate has let it in by its headers.
-    @ivar gone: the client has left.
+    @ivar serving: what is being done for it; a client that leaves cancels it.
     """
 
     gate: Gate
     max_body_bytes: int
     content: BytesIO
-    admitted = gone = False
+    admitted = False
+    serving: Deferred[Any] | None = None
     _refused = False
     _closing: IDelayedCall | None = None
 
@@ -82,13 +85,12 @@ class ArbstrRequest(Request):
         """
         self.requestHeaders = read_headers(head.headers)
         self.method, self.uri, self.clientproto = head.method, head.target, head.version
-        absolute = _ABSOLUTE.fullmatch(head.target)
+        absolute = None if head.target[:1] == b"/" else _ABSOLUTE.fullmatch(head.target)
         if absolute is not None:
             # As for a proxy; then this is the host, whatever the header says.
             self.requestHeaders.setRawHeaders(b"Host", [absolute[1]])
             self.uri = b"/" + absolute[2].removeprefix(b"/")
         self.path = self.uri.partition(b"?")[0]
-        self.parseCookies()  # type: ignore[no-untyped-call]
 
     def getHeader(self, key: Any) -> Any:
         """
@@ -96,8 +98,15 @@ class ArbstrRequest(Request):
         """
         if isinstance(key, bytes):
             return super().getHeader(key)
-        value = super().getHeader(key.encode("ascii"))
-        return None if value is None else value.decode("utf-8", "replace")
+        return last_text(self.requestHeaders, key)
+
+    def readable_path(self) -> str:
+        """
+        The path without percent signs.
+
+        @raise UnicodeDecodeError: it is not UTF-8.
+        """
+        return unquote_to_bytes(self.path).decode("utf-8")
 
     def getRequestHostname(self) -> bytes:
         """
@@ -136,23 +145,29 @@ class ArbstrRequest(Request):
         """
         if self._refused:
             self.channel.loseConnection()
-        else:
-            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+            return
+        self.content.seek(0)
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, query = path.partition(b"?")
+        self.args = parse_qs(query, True) if query else {}
+        self.process()
 
     def process(self) -> None:
         """
         All is here: the one resource that there is decides.
         """
-        site = cast(Any, self.channel).site
-        self.site = site
-        self.prepath: list[bytes] = []
-        self.postpath = [unquote_to_bytes(each) for each in self.path[1:].split(b"/")]
-        self.responseHeaders.setRawHeaders(b"Date", [_date(int(time()))])
+        self.site = self.channel.site
+        told = {
+            "Date": _date(int(time())),
+            "X-Arbstr-Request-Id": self.request_id,
+            "X-Request-Id": self.request_id,
+        }
+        set_headers(self.responseHeaders, told)
         try:
-            self.render(site.resource)  # type: ignore[no-untyped-call]
+            self.render(self.site.resource)  # type: ignore[no-untyped-call]
         except Exception:
             self._log.failure("A bug of arbstr's own", request_id=self.request_id)
-            if self.finished or self.gone:
+            if self.is_over:
                 return
             if self.startedWriting:
                 hang_up(self)
@@ -163,10 +178,11 @@ class ArbstrRequest(Request):
         """
         The client is gone.
         """
-        self.gone = True
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
+        if self.serving is not None:
+            self.serving.cancel()
 
     def _refuse(self, error: ApiError) -> None:
         """
@@ -184,8 +200,8 @@ class ArbstrRequest(Request):
 
 
 @lru_cache(maxsize=1)
-def _date(seconds: int) -> bytes:
-    return bytes(datetimeToString(seconds))
+def _date(seconds: int) -> str:
+    return str(datetimeToString(seconds), "ascii")
 
 
 def make_site(

@@ -8,6 +8,7 @@ import json
 from io import BytesIO
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -54,10 +55,16 @@ class OpenGate:
 
 class Transport(StringTransport):
     """
-    A connection that remembers whether it was cut.
+    A connection that remembers whether it was cut, and how often it was asked
+    where it comes from.
     """
 
     aborting = False
+    asked = 0
+
+    def getHost(self) -> IAddress:
+        self.asked += 1
+        return super().getHost()
 
     def abortConnection(self) -> None:
         self.aborting = True
@@ -265,6 +272,22 @@ class RefusalTests(ChannelTestCase):
         self.send(HEAD + b"Content-Length: 2\r\n\r\nok" + b"garbage\r\n\r\n")
         self.assert_refused(400)
         self.assertTrue(self.transport.value().startswith(b"HTTP/1.1 200 OK"))
+
+
+class AddressTests(ChannelTestCase):
+    """
+    Where a connection comes from and leads to does not change.
+    """
+
+    def test_asked_once(self) -> None:
+        """
+        However many requests come over it.
+        """
+        self.send(HEAD + b"\r\n", HEAD + b"\r\n")
+        self.assertEqual(self.transport.value().count(b"HTTP/1.1 200"), 2)
+        self.assertEqual(self.transport.asked, 1)
+        self.assertEqual(self.channel.getHost(), self.transport.getHost())
+        self.assertEqual(self.channel.getPeer(), self.transport.getPeer())
 
 
 class FlowTests(ChannelTestCase):
