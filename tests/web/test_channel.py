@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
+from typing import Any
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -62,7 +62,7 @@ class Transport(StringTransport):
     aborting = False
     asked = 0
 
-    def getHost(self) -> IAddress:
+    def getHost(self) -> Any:
         self.asked += 1
         return super().getHost()
 
