@@ -81,7 +81,9 @@ class Lines:
             self._write()
 
     def _write(self) -> None:
-        events, self._events = self._events, []
+        # Made first: the collector may come with it, and log something.
+        fresh: list[LogEvent] = []
+        events, self._events = self._events, fresh
         lines = [line for each in events if (line := self._format(each))]
         if lines:
             self._out.write("".join(lines))

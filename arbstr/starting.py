@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from io import TextIOWrapper
 from typing import IO, Any
 
 from attrs import evolve
@@ -118,11 +119,21 @@ def _observer(
     path = twistd.get("logfile")
     if not path:
         path = "-" if twistd.get("nodaemon") else "twistd.log"
-    out: IO[Any] = sys.stdout if path == "-" else _log_file(path)
+    out: IO[Any] = _stdout() if path == "-" else _log_file(path)
     observer = LogObserver(settings, out, reactor)
     # After everything that may still warn.
     reactor.addSystemEventTrigger("after", "shutdown", observer.flush)
     return observer
+
+
+def _stdout() -> IO[str]:
+    """
+    The standard output, also where it has not every character: a line that could
+    not be written would take those along that are written with it.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout
 
 
 def _log_file(path: str) -> IO[Any]:

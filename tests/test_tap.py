@@ -8,7 +8,7 @@ import gc
 import json
 import os
 import sys
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -226,14 +226,14 @@ class ObserverTests(TapTestCase):
     Where twistd's options send the log.
     """
 
-    def log(self, *arguments: str, **twistd: Any) -> None:
+    def log(self, *arguments: str, told: str = "told", **twistd: Any) -> None:
         """
         Make a daemon, and log something.
         """
         application = Application("arbstr")
         self.make(*arguments, **twistd).setServiceParent(application)
         observer = application.getComponent(ILogObserver)
-        Logger("test", observer=observer).info("told")
+        Logger("test", observer=observer).info(told)
 
     def observer_with(self, **twistd: Any) -> object:
         """
@@ -248,6 +248,15 @@ class ObserverTests(TapTestCase):
         self.patch(sys, "stdout", out)
         self.log("--mock", nodaemon=True)
         self.assertRegex(out.getvalue(), "^[0-9T:.-]+Z info test told\n$")
+
+    def test_foreground_without_every_character(self) -> None:
+        """
+        What the terminal does not have is told in another way.
+        """
+        written = BytesIO()
+        self.patch(sys, "stdout", TextIOWrapper(written, "ascii"))
+        self.log("--mock", nodaemon=True, told="modèle…")
+        self.assertIn(rb"info test mod\xe8le\u2026", written.getvalue())
 
     def test_format_of_the_file(self) -> None:
         out = StringIO()

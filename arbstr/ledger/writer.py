@@ -90,12 +90,13 @@ class LogLedger:
         """
         if self.enabled:
             # What `info` would do, without looking for mistakes each time.
-            self._log.observer(
+            log = self._log
+            log.observer(
                 {
-                    "log_logger": self._log,
+                    "log_logger": log,
                     "log_level": _INFO,
-                    "log_namespace": self._log.namespace,
-                    "log_source": None,
+                    "log_namespace": log.namespace,
+                    "log_source": self,
                     "log_format": "{summary()}",
                     "log_time": time.time(),
                     "summary": row.summary,
@@ -237,6 +238,9 @@ class DatabaseLedger:
     async def _write_batch(self) -> None:
         try:
             entries = self._rows.take(BATCH, self._begun_before())
+            if not entries:
+                # The timer is of the wall clock, which somebody has put forward.
+                return
             try:
                 await self._database.write(partial(write_all, entries=entries))
             except Exception as error:
