@@ -12,10 +12,10 @@ from twisted.internet.tcp import Connection
 
 def write_now(transport: ITransport, data: bytes) -> None:
     """
-    Write what is complete in itself, such as a request or a whole answer: at
-    once, if the kernel takes it and nothing else waits to be written.  Twisted
-    would write it in the reactor's next turn, so that what is written in many
-    pieces goes out together; with one piece that is only later.
+    Write at once, if the kernel takes it and nothing else waits to be written.
+    Twisted would write in the reactor's next turn, so that many pieces go out
+    together; requests, answers and what is read of a stream come in one piece, for
+    which that is only later.
     """
     if data and _is_idle(transport):
         try:
@@ -47,6 +47,7 @@ def _is_idle(transport: object) -> TypeGuard[Connection]:
         and bool(transport.connected)
         and not transport.TLS
         and not transport.disconnecting
+        and not transport._aborting
         and not transport.dataBuffer
         and not transport._tempDataLen
     )

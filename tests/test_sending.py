@@ -102,7 +102,8 @@ class WriteNowTests(SynchronousTestCase):
         self.assert_written(Socket(), b"", b"", b"")
 
     def test_closing(self) -> None:
-        for state in ({"connected": False}, {"disconnecting": True}, {"TLS": True}):
+        closing = ({"connected": False}, {"disconnecting": True}, {"_aborting": True})
+        for state in (*closing, {"TLS": True}):
             socket = Socket()
             vars(socket).update(state)
             self.assert_written(socket, b"", b"whole")

@@ -4,7 +4,6 @@ Where rows go.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -227,17 +226,10 @@ class DatabaseLedger:
     def _at_once(self) -> bool:
         return self._rows.queued >= BATCH or bool(self._draining and self._rows)
 
-    def _begun_before(self) -> float:
-        """
-        Until when requests that are in flight began whose rows are written.
-        """
-        if self._at_once():
-            return math.inf
-        return self._clock.seconds() - _YOUNG_SECONDS
-
     async def _write_batch(self) -> None:
         try:
-            entries = self._rows.take(BATCH, self._begun_before())
+            young = 0.0 if self._at_once() else _YOUNG_SECONDS
+            entries = self._rows.take(BATCH, self._clock.seconds() - young)
             if not entries:
                 # The timer is of the wall clock, which somebody has put forward.
                 return

@@ -12,7 +12,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IPolicyForHTTPS
+from twisted.web.iweb import IPolicyForHTTPS
 
 from .agent import Body, LeanAgent
 from .pool import Pool
@@ -33,10 +33,6 @@ class LeanClient(HTTPClient):
     Of a request's options it has the headers and the body.
     """
 
-    def __init__(self, agent: IAgent) -> None:
-        super().__init__(agent)
-        self._lean = agent
-
     def request(  # type: ignore[override]
         self,
         method: str,
@@ -52,7 +48,7 @@ class LeanClient(HTTPClient):
         @return: the response as the agent gives it.
         """
         verb = method.encode("ascii").upper()
-        sent = self._lean.request(verb, _wire(url), headers, data)
+        sent = self._agent.request(verb, _wire(url), headers, data)
         return cast("Deferred[Response]", sent)
 
 

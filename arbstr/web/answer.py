@@ -24,7 +24,8 @@ class AnsweredRequest(Request):
     which no answer of ours has any.
 
     @ivar gone: the client has left.
-    @ivar is_over: it has, or the answer is complete.
+    @ivar is_over: it has, or the answer is complete or was broken off: nothing more
+        of it goes out.
     """
 
     channel: Any
@@ -39,7 +40,7 @@ class AnsweredRequest(Request):
         """
         if self.finished:
             raise RuntimeError("It has been answered already")
-        if self.gone:
+        if self.is_over:
             return
         head = b"" if self.startedWriting else self._begin_answer()
         if self._bodiless or not data:
@@ -55,10 +56,11 @@ class AnsweredRequest(Request):
         """
         The answer is complete.
 
-        @raise RuntimeError: it was already, or the client has left.
+        @raise RuntimeError: it was already, it was broken off, or the client has
+            left.
         """
         if self.is_over:
-            raise RuntimeError("It has been answered already, or the client has left")
+            raise RuntimeError("There is no answer any more that could be finished")
         if not self.startedWriting:
             self.write(b"")
         if self.chunked:
@@ -73,6 +75,14 @@ class AnsweredRequest(Request):
         # The next request may begin at once.
         channel, self.channel = self.channel, None
         channel.requestDone(self)
+
+    def loseConnection(self) -> None:
+        """
+        Break the answer off: what is written later, even its end, would make it
+        look complete.
+        """
+        self.is_over = True
+        super().loseConnection()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure) -> None:
         """

@@ -35,9 +35,9 @@ _MOST_BEHIND = 64 * 1024
 
 class Channel(HTTPChannel):
     """
-    Hands on what one client sends.  Of Twisted's channel it has the answers;
-    requests are read by llhttp, one at a time, and none while the client does not
-    read what it was answered before.
+    Hands on what one client sends.  Of Twisted's channel it has the life of a
+    connection; requests are read by llhttp, one at a time, and none while the
+    client does not read what it was answered before.
     """
 
     _log = Logger()

@@ -33,7 +33,7 @@ from arbstr.upstream.wire import ChatRequest
 
 from .downstream import ClientStream
 from .inflight import InFlight
-from .respond import hang_up, prepare, prepare_error, send
+from .respond import JSON_TYPE, hang_up, prepare, prepare_error, send
 from .site import ArbstrRequest
 
 # Of the client's headers, those that providers may see.
@@ -192,7 +192,9 @@ def _send_reply(reply: Reply, request: ArbstrRequest, exchange: Exchange) -> Non
     if cost is not None and exchange.usage is not None:
         headers["X-Arbstr-Cost-Sats"] = _decimal(cost)
     head = reply.head
-    body = prepare(request, head.status, reply.body, head.content_type, headers)
+    # It was read as JSON, whether or not its provider says so.
+    kind = head.content_type or JSON_TYPE
+    body = prepare(request, head.status, reply.body, kind, headers)
     send(request, body)
 
 

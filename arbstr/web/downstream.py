@@ -41,7 +41,7 @@ class ClientStream:
     @property
     def gone(self) -> bool:
         """
-        The client has left, or the answer is finished.
+        The client has left, or the answer is finished or broken off.
         """
         return self._request.is_over
 
@@ -91,22 +91,24 @@ class ClientStream:
         @param told: an error event.
         """
         self.write(told)
-        self._request.loseConnection()  # type: ignore[no-untyped-call]
+        self._request.loseConnection()
 
     async def closed(self) -> None:
         """
-        Wait until the connection is closed; if that takes long, cut it.
+        Wait until the connection is closed; if that takes long, or is given up,
+        cut it.
         """
-        if self.gone:
+        if self._request.gone:
             return
         transport = cast(ITCPTransport, self._request.transport)
         timer = self._clock.callLater(_CLOSE_SECONDS, transport.abortConnection)
+
+        def ended(reason: Failure) -> None:
+            if reason.check(CancelledError):
+                transport.abortConnection()
+
         try:
-            await self._request.notifyFinish().addErrback(_unless_cancelled)
+            await self._request.notifyFinish().addErrback(ended)
         finally:
             if timer.active():
                 timer.cancel()
-
-
-def _unless_cancelled(reason: Failure) -> Failure | None:
-    return reason if reason.check(CancelledError) else None

@@ -128,7 +128,7 @@ class RequestParser:
         """
         if not self._complete:
             self._target += data
-            self._read += len(data)
+            self._grow(len(data))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """
@@ -136,11 +136,8 @@ class RequestParser:
         """
         if self._complete:
             return
-        headers = self._headers
-        headers.append((name.lower(), value.strip(b" \t")))
-        self._read += len(name) + len(value)
-        if self._read > LONGEST_HEAD or len(headers) > MOST_HEADERS:
-            self._refuse(headers_too_large(LONGEST_HEAD, MOST_HEADERS))
+        self._headers.append((name.lower(), value.strip(b" \t")))
+        self._grow(len(name) + len(value))
 
     def on_headers_complete(self) -> None:
         """
@@ -189,6 +186,14 @@ class RequestParser:
         self._size = self._read = 0
         self._length = 0
         self._in_body = False
+
+    def _grow(self, size: int) -> None:
+        """
+        There is more of a head.
+        """
+        self._read += size
+        if self._read > LONGEST_HEAD or len(self._headers) > MOST_HEADERS:
+            self._refuse(headers_too_large(LONGEST_HEAD, MOST_HEADERS))
 
     def _resume_body(self) -> None:
         """

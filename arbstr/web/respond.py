@@ -27,7 +27,7 @@ def prepare(
     """
     Make everything ready for an answer but its body.
 
-    @return: the body, for Klein to write.
+    @return: the body, to be sent with it.
     """
     request.setResponseCode(status)
     told = {"Content-Type": content_type, "Content-Length": str(len(body))}

@@ -84,7 +84,8 @@ class Routes(Resource):
         try:
             if isinstance(result, Failure):
                 result = self._failed(request, result)
-            send(request, result or b"")
+            if not request.is_over:
+                send(request, result or b"")
         except Exception:
             self._log.failure("An answer could not be written")
             if not request.is_over:

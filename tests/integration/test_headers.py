@@ -4,6 +4,7 @@ Headers: what providers get to see, what comes back, and what stays here.
 
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
 from arbstr import __version__
@@ -18,6 +19,7 @@ from .providers import (
     chunk,
     completion,
     fails,
+    http,
     streams,
 )
 
@@ -279,6 +281,17 @@ class TowardsTheClientTests(DaemonTestCase):
         self.assertEqual(answer.header("X-Upstream-Request-Id"), "up-1")
         self.assertEqual(answer.header("X-Arbstr-Provider"), "alpha")
         self.assertEqual(answer.header("X-Arbstr-Tier"), "standard")
+
+    @coroutine
+    async def test_no_content_type(self) -> None:
+        """
+        What was read as JSON is told to be.
+        """
+        body = json.dumps(completion()).encode()
+        self.provider("alpha", lambda connection, _: connection.write(http(200, body)))
+        self.start()
+        answer = await self.ask()
+        self.assertEqual(answer.header("Content-Type"), "application/json")
 
     @coroutine
     async def test_streaming(self) -> None:

@@ -162,6 +162,18 @@ class EndTests(SynchronousTestCase):
         self.assertRaises(RuntimeError, self.request.finish)
         self.assertEqual(self.incoming.transport.value(), written)
 
+    def test_broken_off(self) -> None:
+        """
+        Nothing more goes out, least of all an end.
+        """
+        self.request.write(b"x")
+        written = self.incoming.transport.value()
+        self.request.loseConnection()
+        self.assertTrue(self.request.is_over)
+        self.request.write(b"y")
+        self.assertRaises(RuntimeError, self.request.finish)
+        self.assertEqual(self.incoming.transport.value(), written)
+
     def test_forgotten_producer(self) -> None:
         """
         It does not get in the way of the next one.

@@ -159,6 +159,15 @@ class ProgressTests(SynchronousTestCase):
         assert parser.error is not None
         self.assertEqual(parser.error.status, 431)
 
+    def test_long_target(self) -> None:
+        """
+        It counts, also where there is no header that would be counted with it.
+        """
+        parser = RequestParser()
+        parser.feed(b"GET /" + b"a" * 16_500 + b" HTTP/1.0\r\n\r\n")
+        assert parser.error is not None
+        self.assertEqual((parser.error.status, list(parser.parts)), (431, []))
+
     def test_long_body(self) -> None:
         """
         A body is not.

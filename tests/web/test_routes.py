@@ -100,6 +100,18 @@ class RoutesTests(SynchronousTestCase):
         (failure,) = self.application.failures
         self.assertTrue(failure.check(ZeroDivisionError))
 
+    def test_failure_of_half_an_answer(self) -> None:
+        """
+        Where it has been broken off, it gets no end.
+        """
+        asked = self.ask("/later")
+        asked.request.write(b"half")
+        asked.request.loseConnection()
+        written = asked.transport.value()
+        self.application.waiting.callback(b"")
+        self.assertFalse(asked.request.finished)
+        self.assertEqual(asked.transport.value(), written)
+
     def test_client_leaves(self) -> None:
         """
         What is done for it is cancelled, and nobody is told.

@@ -12,6 +12,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.tcp import Server
 from zope.interface import implementer
 
+from arbstr.sending import unsent
+
 from ..harness import (
     Begun,
     DaemonTestCase,
@@ -70,6 +72,13 @@ class Flood:
         return cast(IConsumer, self.connection.transport)
 
 
+def begins(connection: Connection, request: Received) -> None:
+    """
+    The rest of the stream comes from the test.
+    """
+    connection.write(STREAM_HEAD + chunk(FIRST))
+
+
 class SlowReaderTestCase(DaemonTestCase):
     """
     A client that stops reading in the middle of a stream of 50 MB.
@@ -101,12 +110,11 @@ class SlowReaderTestCase(DaemonTestCase):
         Bytes that the daemon holds for the client, since the kernel would take
         no more of them.
         """
-        (client,) = (
-            each
+        return sum(
+            unsent(each)
             for each in reactor.getWriters()
             if isinstance(each, Server) and each.getHost().port == self.port
         )
-        return len(client.dataBuffer) - client.offset + client._tempDataLen
 
 
 class SlowReaderTests(SlowReaderTestCase):
@@ -143,6 +151,34 @@ class SlowReaderTests(SlowReaderTestCase):
         self.assertLess(self.flood.sent, EVENTS)
         await self.soon(lambda: len(self.ledger.rows) == 1)
         self.assertEqual(self.ledger.rows[0].error_status, 499)
+
+
+class CutShortTests(SlowReaderTestCase):
+    """
+    A drain has no time for it.
+    """
+
+    @coroutine
+    async def test_broken_stream(self) -> None:
+        """
+        One whose error the client has not read yet does not end as if it were
+        whole.
+        """
+        provider = self.provider("alpha", begins)
+        self.start()
+        begun = await self.begin_stream()
+        begun.reading.pauseProducing()
+        self.addCleanup(begun.leave)
+        # Little enough for the daemon to go on reading, and to notice the end.
+        while not self.piled_up():
+            provider.connections[0].write(chunk(delta("x" * 10_000)))
+            await deferLater(reactor, 0.001)
+        provider.connections[0].reset()
+        await self.soon(lambda: len(self.ledger.rows) == 1)
+        self.assertTrue(self.daemon.in_flight.cancel())
+        begun.reading.resumeProducing()
+        self.assertFalse((await begun.ended()).whole)
+        self.assertEqual(len(self.daemon.in_flight), 0)
 
 
 class TimeTests(SlowReaderTestCase, StoppedClockTestCase):
